@@ -1,0 +1,52 @@
+/* cordage/run.h - a loop of one's own, signals, and calls that block.
+ *
+ * cord_run() is not needed: any call may block a plain thread. It makes the calling thread the loop, which saves
+ * the background loop, waits for the tasks that fn left running, and can take care of Ctrl-C.
+ */
+#ifndef CORDAGE_RUN_H
+#define CORDAGE_RUN_H
+
+#include <cordage/task.h>
+
+CORD_BEGIN
+
+typedef enum {
+    CORD_SIGNALS_NONE = 0, /* signals stay the program's business */
+    CORD_SIGNALS_DEFAULT   /* the first SIGINT or SIGTERM cancels fn's task; a second one ends the process with 130 */
+} cord_signals;
+
+typedef struct {
+    uint32_t size;        /* 0: the layout of this version */
+    cord_signals signals; /* handlers are put back at the end */
+    size_t stack_size;    /* for fn, which runs as a coroutine; 0: 256 KiB */
+} cord_run_options;
+
+/* Runs fn as a coroutine of the calling thread's own loop, then cancels the daemons and waits for all other tasks
+ * that were started meanwhile (as Python waits for non-daemon threads and processes). fn's answer.
+ * Plain threads only. Fails: -EDEADLK (called in a coroutine), -ENOMEM. */
+CORD_API CORD_MUST_CHECK int cord_run(cord_fn *fn, void *arg, const cord_run_options *options);
+
+/* The signal that CORD_SIGNALS_DEFAULT caught, 0 if none. */
+CORD_API int cord_run_signal(void);
+
+/* Runs fn(arg) on a helper thread while the calling task waits: for calls that block and know nothing of cordage.
+ * With CORD_FOREVER fn works on arg itself and the wait is not a cancellation point. With a deadline arg_size bytes
+ * of arg are copied for fn and copied back when it answers in time; a call that is given up runs on unseen.
+ * fn's answer. Fails: -ETIMEDOUT, -ECANCELED, -EINVAL (a deadline without arg_size), -ENOMEM. */
+CORD_API CORD_MUST_CHECK int cord_call_blocking(cord_fn *fn, void *arg, size_t arg_size, cord_deadline deadline);
+
+/* Where the library's own lines go (failures that nobody joined, connections that failed). NULL: stderr. Called from
+ * any thread, with one line without its newline. Set it before first use. */
+typedef void cord_log_fn(const char *line);
+CORD_API void cord_log_set(cord_log_fn *log);
+
+/* "epoll" or "uring": what loops wait with, and in why (or NULL) a sentence of why it was chosen.
+ * CORD_BACKEND=epoll|uring in the environment forces one. */
+CORD_API const char *cord_backend(char *why, size_t size);
+
+/* The library's version, "0.1.0". */
+CORD_API const char *cord_version(void);
+
+CORD_END
+
+#endif

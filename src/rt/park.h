@@ -1,0 +1,85 @@
+/* rt/park.h - park and wake: the one primitive under every lock, queue and I/O wait.
+ *
+ * THE PROTOCOL
+ *   waiter                                        waker
+ *   1 cordi_wait_begin()                          1 take the object's spin bit
+ *   2 take the object's spin bit, look again,     2 for a listed waiter: unlink, cordi_waiter_claim()
+ *     link the waiter node, let the bit go        3 let the bit go
+ *   3 cordi_park(deadline)                        4 cordi_wake() each task whose claim was won
+ *   4 rc < 0: take the bit, unlink if linked
+ * or, when step 2 finds that there is nothing to wait for: cordi_wait_abandon() in place of 2-4.
+ *
+ * THE INVARIANT. A task waits for at most one thing at a time (of several objects: one of them). Each wait has a
+ * number; {number, state} is one word in the task, and the state leaves WAITING exactly once, by one
+ * compare-and-swap: to WOKEN (a waker), TIMED_OUT (its own timer) or CANCELLED. Who wins the claim for WOKEN owes
+ * exactly one cordi_wake(), and the task does not go on before that wake has come: so the node on its stack is
+ * valid between claim and wake, and the wake is the waker's last touch. A claim lost means the waiter is on its way
+ * out and unlinks itself under the spin bit. Several nodes with the same number share one claim: that is select.
+ *
+ * Nothing here or above knows how a task runs: sync and net see this file, io.h and offload.h of rt, and no more.
+ */
+#ifndef CORDI_RT_PARK_H
+#define CORDI_RT_PARK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <cordage/time.h>
+
+#include "base/list.h"
+
+struct cord_task;
+
+/* One wait at one object; lives on the waiting task's stack. */
+struct cordi_waiter {
+    struct cordi_list link; /* the object's list, under the object's spin bit; self-linked when in none */
+    struct cord_task *task; /* who waits */
+    uint64_t number;        /* of the wait */
+    void *item;             /* the object's own use: where a value goes, or a flag of the waker to the waiter */
+};
+
+enum { CORDI_CANCELLABLE = 0, CORDI_UNCANCELLABLE = 1 };
+
+/* Starts a wait and fills the first node of it. what: a word for reports ("lock"), static.
+ * A task that is cancelled already is claimed at once, so that park answers -ECANCELED. */
+void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what);
+
+/* A further node of the wait that `first` began. */
+void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first);
+
+/* Suspends until woken. 0, -ETIMEDOUT, -ECANCELED. CORD_NOWAIT is not for here. After 0, *cordi_wait_winner() is the
+ * node that was claimed. */
+int cordi_park(cord_deadline deadline);
+struct cordi_waiter *cordi_wait_winner(void);
+
+/* Ends a wait that was begun and is not needed. The node must be in no list. */
+void cordi_wait_abandon(void);
+
+/* For the waker, under the object's spin bit: true when the wait was won; then cordi_wake(task) is owed. The node
+ * must be unlinked by the caller. The task is read before, since the node is the waiter's again once woken. */
+bool cordi_waiter_claim(struct cordi_waiter *node);
+void cordi_wake(struct cord_task *task);
+
+/* Claims every waiter of the list and wakes them; the caller holds no spin bit and owns the list (moved out). */
+void cordi_wake_list(struct cordi_list *claimed);
+
+/* The calling task, for objects that note an owner, and whether it was cancelled (its next cancellable wait fails). */
+struct cord_task *cordi_self(void);
+bool cordi_self_cancelled(void);
+
+/* What a failing call leaves for cord_error_detail(); answers rc. The other adds ": " and the code's words. */
+int cordi_fail(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cordi_fail_code(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line for the log (run.h). */
+void cordi_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A bit of a word as a short lock: spins, then lets the others of this CPU run. */
+void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit);
+static inline void cordi_spin_unlock(_Atomic uint64_t *word, uint64_t bit)
+{
+    atomic_fetch_and_explicit(word, ~bit, memory_order_release);
+}
+
+#endif
