@@ -1,0 +1,124 @@
+/* sys/ctx.c - the first frame of a context, and what the tools want to be told; the design is in ctx.h. */
+#include "sys/ctx.h"
+
+#include <assert.h>
+#include <stdint.h>
+
+#if CORDI_ASAN
+#include <pthread.h>
+#include <sanitizer/asan_interface.h>
+#endif
+#if CORDI_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(low, high) 0u
+#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#endif
+
+void cordi_ctx_begin(void); /* assembly: calls the function of the first frame with its argument */
+
+#ifdef __x86_64__
+enum { FRAME_ARG = 2, FRAME_ENTRY = 3, FRAME_RESUME = 6, FRAME_WORDS = 9 }; /* two zero words end frame-pointer walks */
+#elif defined __aarch64__
+enum { FRAME_ENTRY = 0, FRAME_ARG = 1, FRAME_RESUME = 11, FRAME_WORDS = 20 };
+#else
+#error "cordage has no context switch for this processor yet"
+#endif
+
+#if CORDI_ASAN
+/* The first function on a new stack: lets AddressSanitizer finish the switch. */
+static void enter(void *arg)
+{
+    struct cordi_ctx *ctx = arg;
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+    ctx->entry(ctx->arg);
+}
+#endif
+
+void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, void *top, void (*entry)(void *),
+                    void *arg)
+{
+    assert((uintptr_t)top % 16 == 0);
+    assert((char *)top > (char *)stack_low && (char *)top <= (char *)stack_low + stack_size);
+    *ctx = (struct cordi_ctx){ 0 };
+    ctx->valgrind_stack = VALGRIND_STACK_REGISTER(stack_low, (char *)stack_low + stack_size);
+#if CORDI_ASAN
+    __asan_unpoison_memory_region(stack_low, stack_size); /* of the frames that ended here without returning */
+    ctx->stack_low = stack_low;
+    ctx->stack_size = stack_size;
+    ctx->entry = entry;
+    ctx->arg = arg;
+    entry = enter;
+    arg = ctx;
+#endif
+#if CORDI_TSAN
+    ctx->fibre = __tsan_create_fiber(0);
+#endif
+    void **frame = (void **)top - FRAME_WORDS;
+    for (int i = 0; i < FRAME_WORDS; i++)
+        frame[i] = NULL;
+    frame[FRAME_ENTRY] = (void *)(uintptr_t)entry;
+    frame[FRAME_ARG] = arg;
+    frame[FRAME_RESUME] = (void *)(uintptr_t)cordi_ctx_begin;
+    ctx->sp = frame;
+}
+
+void cordi_ctx_adopt(struct cordi_ctx *ctx)
+{
+    *ctx = (struct cordi_ctx){ 0 };
+#if CORDI_ASAN
+    pthread_attr_t attributes;
+    void *low = NULL;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &low, &ctx->stack_size);
+        pthread_attr_destroy(&attributes);
+    }
+    ctx->stack_low = low;
+#endif
+#if CORDI_TSAN
+    ctx->fibre = __tsan_get_current_fiber();
+#endif
+}
+
+void cordi_ctx_done(struct cordi_ctx *ctx)
+{
+    VALGRIND_STACK_DEREGISTER(ctx->valgrind_stack);
+#if CORDI_TSAN
+    __tsan_destroy_fiber(ctx->fibre);
+#endif
+    ctx->sp = NULL;
+}
+
+#if CORDI_ASAN || CORDI_TSAN
+/* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. */
+#define UNTRACKED __attribute__((no_sanitize("address", "thread"), noinline))
+
+UNTRACKED void cordi_ctx_switch(struct cordi_ctx *from, struct cordi_ctx *to)
+{
+#if CORDI_ASAN
+    __sanitizer_start_switch_fiber(&from->fake_stack, to->stack_low, to->stack_size);
+#endif
+#if CORDI_TSAN
+    __tsan_switch_to_fiber(to->fibre, 0);
+#endif
+    cordi_ctx_swap(from, to);
+#if CORDI_ASAN
+    __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
+#endif
+}
+
+UNTRACKED void cordi_ctx_last_switch(struct cordi_ctx *from, struct cordi_ctx *to)
+{
+#if CORDI_ASAN
+    __sanitizer_start_switch_fiber(NULL, to->stack_low, to->stack_size); /* NULL: it does not come back */
+#endif
+#if CORDI_TSAN
+    __tsan_switch_to_fiber(to->fibre, 0);
+#endif
+    cordi_ctx_swap(from, to);
+    __builtin_unreachable();
+}
+#endif
