@@ -1,0 +1,23 @@
+/* sys/futex.c - the two futex operations we use, with absolute monotonic deadlines. */
+#include "sys/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int cordi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, bool shared)
+{
+    struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
+    int operation = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    long rc = syscall(SYS_futex, word, operation, expected, deadline ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+    return rc < 0 ? -errno : 0;
+}
+
+void cordi_futex_wake(_Atomic uint32_t *word, int count, bool shared)
+{
+    int saved = errno; /* signal handlers come here */
+    syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), count, NULL, NULL, 0);
+    errno = saved;
+}

@@ -1,0 +1,19 @@
+/* sys/futex.h - futex(2): sleeping until a word changes.
+ *
+ * A wake is a hint: the word decides, so every wait sits in a loop that looks at it again.
+ */
+#ifndef CORDI_SYS_FUTEX_H
+#define CORDI_SYS_FUTEX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Sleeps while *word == expected, at most until `deadline` on the monotonic clock (0: for ever). shared: the word is
+ * used by several processes. 0, -EAGAIN (it differs), -ETIMEDOUT, -EINTR. */
+int cordi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, bool shared);
+
+/* Wakes at most count sleepers. Async-signal-safe; the word may be gone already. */
+void cordi_futex_wake(_Atomic uint32_t *word, int count, bool shared);
+
+#endif

@@ -1,0 +1,106 @@
+/* sys/proc.c - fork, pidfds, threads, signal dispositions. */
+#include "sys/proc.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+int cordi_proc_fork(void)
+{
+    fflush(NULL); /* else what is buffered would be printed by both */
+    int pid = fork();
+    return pid < 0 ? -errno : pid;
+}
+
+int cordi_proc_pidfd(int pid)
+{
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+    return fd < 0 ? -errno : (int)fd;
+}
+
+int cordi_proc_kill(int pidfd, int signo)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0 ? -errno : 0;
+}
+
+int cordi_proc_pid(void)
+{
+    return getpid();
+}
+
+void cordi_proc_exit(int status)
+{
+    fflush(NULL);
+    _exit(status);
+}
+
+void cordi_proc_exit_now(int status)
+{
+    _exit(status);
+}
+
+int cordi_proc_reap(int pidfd, int *status, bool *signaled)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int rc;
+    do
+        rc = waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | __WALL);
+    while (rc < 0 && errno == EINTR);
+    if (rc < 0)
+        return -errno;
+    if (info.si_pid == 0)
+        return -EAGAIN;
+    *status = info.si_status;
+    *signaled = info.si_code != CLD_EXITED;
+    return 0;
+}
+
+int cordi_proc_thread(void *(*run)(void *), void *arg, size_t stack_size)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int rc = pthread_attr_init(&attributes);
+    if (rc != 0)
+        return -rc;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (stack_size > 0)
+        rc = pthread_attr_setstacksize(&attributes, stack_size < 65536 ? 65536 : (stack_size + 4095) & ~(size_t)4095);
+    if (rc == 0)
+        rc = pthread_create(&thread, &attributes, run, arg);
+    pthread_attr_destroy(&attributes);
+    return -rc;
+}
+
+void cordi_proc_thread_name(const char *name)
+{
+    char cut[16] = { 0 };
+    strncpy(cut, name, sizeof cut - 1);
+    pthread_setname_np(pthread_self(), cut);
+}
+
+void cordi_proc_yield(void)
+{
+    sched_yield();
+}
+
+int cordi_proc_signal(int signo, void (*handler)(int), struct sigaction *old)
+{
+    struct sigaction action = { .sa_handler = handler };
+    sigemptyset(&action.sa_mask);
+    return sigaction(signo, &action, old) < 0 ? -errno : 0;
+}
+
+void cordi_proc_signal_restore(int signo, const struct sigaction *old)
+{
+    sigaction(signo, old, NULL);
+}

@@ -1,0 +1,29 @@
+/* sys/proc.h - processes, threads and signals. */
+#ifndef CORDI_SYS_PROC_H
+#define CORDI_SYS_PROC_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int cordi_proc_fork(void);                 /* flushes stdio first. 0 in the child, the pid, -errno */
+int cordi_proc_pidfd(int pid);             /* -ESRCH */
+int cordi_proc_kill(int pidfd, int signo); /* never another process: a pidfd is not reused */
+int cordi_proc_pid(void);
+_Noreturn void cordi_proc_exit(int status);     /* flushes stdio; runs no atexit handlers */
+_Noreturn void cordi_proc_exit_now(int status); /* async-signal-safe */
+
+/* Reaps a child that has ended: *status is its exit status, or its signal with *signaled. -ECHILD: somebody else
+ * reaped it; -EAGAIN: it still runs. */
+int cordi_proc_reap(int pidfd, int *status, bool *signaled);
+
+/* A detached thread. stack_size 0: the system's default. -EAGAIN */
+int cordi_proc_thread(void *(*run)(void *), void *arg, size_t stack_size);
+void cordi_proc_thread_name(const char *name); /* the calling thread's, in the kernel: 15 bytes of it */
+void cordi_proc_yield(void);
+
+int cordi_proc_signal(int signo, void (*handler)(int), struct sigaction *old); /* old may be NULL */
+void cordi_proc_signal_restore(int signo, const struct sigaction *old);
+
+#endif
