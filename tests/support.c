@@ -146,8 +146,8 @@ static struct census take_census(void)
     count_descriptors(&census, NULL, 0);
     census.children = children();
     census.threads = count_stat("/proc/self/task", 0);
-    if (TSAN) /* its own thread comes with the first of ours */
-        census.threads = census.threads > 2 ? census.threads : 2;
+    if (TSAN) /* after a fork it has one thread of its own, and one more with the first of ours */
+        census.threads = census.threads > 3 ? census.threads : 3;
     return census;
 }
 
