@@ -1,0 +1,11 @@
+/* sys/output.h - writing to a descriptor that may be anything: a terminal, a pipe, a file. */
+#ifndef CORDI_SYS_OUTPUT_H
+#define CORDI_SYS_OUTPUT_H
+
+#include <stddef.h>
+
+/* Writes all of it, with one write(2) unless the system takes it in parts. SIGPIPE is held off for the call. On a
+ * descriptor that somebody made non-blocking it waits. 0 or -errno (-EPIPE: the reader has gone). */
+int cordi_output_write(int fd, const void *buf, size_t size);
+
+#endif
