@@ -1,0 +1,55 @@
+# The front door; CMakeLists.txt builds. `make help` lists what there is.
+PORT = 9090
+FILE =
+ARGS =
+PATTERN =
+PREFIX = /usr/local
+configured = test -f build/build.ninja || cmake --preset release >/dev/null
+build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -c
+
+all: ## build the library, the command, the examples and the tests
+	@tools/deps.sh run && $(configured) && cmake --build build
+
+run: ## open a chat room on PORT=9090, for everything that speaks UDP or TCP
+	@tools/deps.sh run && $(configured) && $(call build,cordage)
+	@tools/run_room.sh $(PORT)
+
+test: ## run the tests (under two minutes); PATTERN=queue runs those whose name contains it
+	@tools/deps.sh test && $(configured) && cmake --build build
+	@tools/run_tests.py $(PATTERN)
+
+test-asan test-tsan test-clang: test-%: ## the tests in another build: sanitizers, the other compiler
+	@tools/deps.sh all && cmake --preset $* >/dev/null && cmake --build build-$* -- --quiet
+	@CORD_TEST_SLOW=4 tools/run_tests.py --build build-$* $(PATTERN)
+
+test-valgrind: ## the test programs under valgrind, on epoll
+	@tools/deps.sh all && $(configured) && cmake --build build
+	@CORD_TEST_SLOW=10 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
+		--under 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(PATTERN)
+
+test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
+
+try: ## build and run a program of your own: make try FILE=hello.c ARGS="..."
+	@tools/deps.sh run && $(configured) && $(call build,cordage)
+	@tools/try.sh "$(FILE)" $(ARGS)
+
+bench: ## measure beside what one would use instead
+	@tools/deps.sh test && cmake --preset release -DCORDAGE_BENCH=ON >/dev/null && $(build)
+	@bench/run.py $(PATTERN)
+
+install: all ## install under PREFIX=/usr/local (and DESTDIR)
+	@cmake --install build --prefix $(PREFIX)
+	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
+
+deps: ## install the packages that building and testing need
+	@tools/deps.sh all
+
+clean: ## remove what was built
+	rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1: /p' Makefile
+
+.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-all try bench install deps clean help

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Sees that the packages of a group are there, by looking for what they bring, not for their names.
+#
+#     tools/deps.sh [run|test|all]
+#
+# run: what `make run` needs beyond a C toolchain (cc, cmake, ninja). test: what `make test` needs too. all: and what
+# `make test-all` needs. When some are missing: on a terminal it asks once, then installs with apt-get; as root without
+# a terminal (a container, a CI machine) it installs and says so; else it prints the line to type and exits with 1.
+group=${1:-run}
+
+command_there() { command -v "$1" > /dev/null; }
+header_there() { echo "#include <$1>" | cc -E -x c - > /dev/null 2>&1; }
+
+missing=
+need() { # need PACKAGE PROBE ARGUMENT
+    "$2" "$3" || missing="$missing $1"
+}
+
+need gcc command_there cc
+need libc6-dev header_there stdio.h
+need cmake command_there cmake
+need ninja-build command_there ninja
+need liburing-dev header_there liburing.h
+need libjansson-dev header_there jansson.h
+if [ "$group" != run ]; then
+    need check header_there check.h
+    need python3 command_there python3
+    need mandoc command_there mandoc
+    need universal-ctags command_there ctags
+    need netcat-openbsd command_there nc
+    need ncat command_there ncat
+    need socat command_there socat
+    need curl command_there curl
+    need iproute2 command_there ip
+fi
+if [ "$group" = all ]; then
+    need g++ command_there c++
+    need clang command_there clang
+    need clang-format command_there clang-format
+    need valgrind command_there valgrind
+fi
+[ -n "$missing" ] || exit 0
+
+sudo=
+[ "$(id -u)" = 0 ] || sudo="sudo "
+line="${sudo}apt-get install -qq -y --no-install-recommends$missing"
+if ! command_there apt-get; then
+    echo "missing:$missing (Debian's names); install them, then try again" >&2
+    exit 1
+elif [ -t 0 ] && [ -t 2 ]; then
+    printf 'missing:%s\ninstall with: %s\ndo that now? [Y/n] ' "$missing" "$line" >&2
+    read -r answer
+    case $answer in n* | N*) exit 1 ;; esac
+elif [ -n "$sudo" ]; then
+    printf 'missing:%s\ninstall with: %s\n' "$missing" "$line" >&2
+    exit 1
+else
+    echo "installing what is missing:$missing" >&2
+fi
+# shellcheck disable=SC2086 # a list of words
+${sudo}apt-get -qq update && DEBIAN_FRONTEND=noninteractive $line > /dev/null
