@@ -21,4 +21,10 @@ int cordi_offload(enum cordi_offload_class class, cord_fn *fn, void *arg, size_t
 /* True where a call that blocks the thread would stop others too: in a coroutine. */
 bool cordi_must_offload(void);
 
+/* Calls died(arg) once, on the watch thread, when the process of that pidfd has ended (at once if it has already). The
+ * descriptor is closed, on failure too. Answers a number for unwatch, after which died neither runs nor will.
+ * Fails: -ENOMEM, -EMFILE. */
+int cordi_owner_watch(int own_pidfd, void (*died)(void *arg), void *arg);
+void cordi_owner_unwatch(int watch);
+
 #endif

@@ -1,0 +1,169 @@
+/* sync/lock.c - the lock for tasks of one process, of every kind.
+ *
+ * One word holds the flag LOCKED and the ring of waiters (ring.h). Taking a free lock and giving back one that nobody
+ * waits for are one compare-and-swap each. Otherwise a release frees the lock, takes the first waiter that can still
+ * be claimed out of the ring and wakes it; that one competes with whoever comes by, and goes back to the front when it
+ * lost. Handing the lock over to the waiter was rejected as the rule: each hand-over then costs a switch between
+ * threads, and with more threads than CPUs the lock spends its time waiting for them.
+ *
+ * THE INVARIANT (no lost wake-up): while there are waiters in the ring, the lock is held, or a waiter that was claimed
+ * by a release is on its way to take it. It holds because
+ *  - a waiter enters the ring only when it sees LOCKED, both under the spin bit, so the holder's release finds it;
+ *  - a release with waiters claims one, or finds under the spin bit that all of them are leaving;
+ *  - the claimed one takes the lock or sees it LOCKED again: then the new holder's release does the same;
+ *  - a waiter that timed out was not claimed, so it takes no wake with it.
+ * While the spin bit is set only its owner writes the word.
+ *
+ * `owner` is for one answer only: -EDEADLK to a task that holds the lock and would wait for it for ever. With a
+ * deadline it waits, since another task may release it. The owner is a task's address: one that ended while holding
+ * the lock can be mistaken for a later task in the same memory.
+ */
+#include <cordage/lock.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rt/park.h"
+#include "sync/ring.h"
+#include "sync/shared.h"
+
+#define LOCKED CORDI_RING_FLAG
+
+static _Atomic uint64_t *word_of(cord_lock *lock)
+{
+    return (_Atomic uint64_t *)&lock->word;
+}
+
+static _Atomic uint64_t *owner_of(cord_lock *lock)
+{
+    return (_Atomic uint64_t *)&lock->owner;
+}
+
+static bool try_take(cord_lock *lock)
+{
+    uint64_t now = atomic_load_explicit(word_of(lock), memory_order_relaxed);
+    while (!(now & (LOCKED | CORDI_RING_SPIN)))
+        if (atomic_compare_exchange_weak_explicit(word_of(lock), &now, now | LOCKED, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* Takes the lock if it is free: true. Otherwise links the node, if there is one. */
+static bool take_or_queue(cord_lock *lock, struct cordi_waiter *node, bool again)
+{
+    uint64_t now = cordi_ring_lock(word_of(lock));
+    bool taken = !(now & LOCKED);
+    if (taken)
+        now |= LOCKED;
+    else if (node != NULL)
+        now = again ? cordi_ring_push(now, node) : cordi_ring_append(now, node);
+    cordi_ring_unlock(word_of(lock), now);
+    return taken;
+}
+
+int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
+{
+    if (try_take(lock))
+        return 0;
+    if (cordi_nowait(deadline))
+        return take_or_queue(lock, NULL, false) ? 0
+                                                : cordi_fail(-EAGAIN, "lock: it is held, and the call may not wait");
+    for (bool again = false;; again = true) {
+        struct cordi_waiter node;
+        cordi_wait_begin(&node, cancellable, "a lock");
+        if (take_or_queue(lock, &node, again)) {
+            cordi_wait_abandon();
+            return 0;
+        }
+        int rc = cordi_park(deadline);
+        if (rc < 0) {
+            cordi_ring_leave(word_of(lock), &node);
+            return rc;
+        }
+    }
+}
+
+/* False: nobody holds it. */
+static bool give(cord_lock *lock)
+{
+    uint64_t now = LOCKED;
+    if (atomic_compare_exchange_strong_explicit(word_of(lock), &now, 0, memory_order_release, memory_order_relaxed))
+        return true;
+    now = cordi_ring_lock(word_of(lock));
+    bool held = (now & LOCKED) != 0;
+    struct cord_task *woken = NULL;
+    struct cordi_waiter *first;
+    now &= ~LOCKED;
+    while (held && woken == NULL && (first = cordi_ring_first(now)) != NULL) {
+        struct cord_task *task = first->task;
+        now = cordi_ring_remove(now, first);
+        if (cordi_waiter_claim(first))
+            woken = task;
+    }
+    cordi_ring_unlock(word_of(lock), now);
+    if (woken != NULL)
+        cordi_wake(woken);
+    return held;
+}
+
+void cordi_lock_give(cord_lock *lock)
+{
+    (void)give(lock);
+}
+
+int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
+{
+    if (cordi_is_shared(&lock->word))
+        return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
+    uint64_t self = (uint64_t)(uintptr_t)cordi_self();
+    if (!try_take(lock)) {
+        /* A release by another task clears owner before it frees the word, which is looked at first here. */
+        if (deadline.at == 0 && atomic_load_explicit(word_of(lock), memory_order_acquire) & LOCKED &&
+            atomic_load_explicit(owner_of(lock), memory_order_relaxed) == self)
+            return cordi_fail(-EDEADLK, "lock: the calling task holds it already and would wait for ever");
+        int rc = cordi_lock_take(lock, deadline, CORDI_UNCANCELLABLE);
+        if (rc < 0)
+            return rc;
+    }
+    atomic_store_explicit(owner_of(lock), self, memory_order_relaxed);
+    return 0;
+}
+
+int cord_lock_release(cord_lock *lock)
+{
+    if (cordi_is_shared(&lock->word))
+        return cordi_shared_lock_release((struct cordi_shared_lock *)lock);
+    if (cord_lock_held(lock)) {
+        atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed);
+        if (give(lock))
+            return 0;
+    }
+    return cordi_fail(-EPERM, "lock: released, and nobody holds it");
+}
+
+bool cord_lock_held(const cord_lock *lock)
+{
+    if (cordi_is_shared(&lock->word))
+        return cordi_shared_lock_held((const struct cordi_shared_lock *)lock);
+    return (atomic_load_explicit((const _Atomic uint64_t *)&lock->word, memory_order_relaxed) & LOCKED) != 0;
+}
+
+int cord_lock_new(cord_lock **ret, int flags)
+{
+    if (flags & CORD_SHARED)
+        return cordi_shared_lock_new(ret);
+    cord_lock *lock = calloc(1, sizeof *lock);
+    if (lock == NULL)
+        return cordi_fail_code(-ENOMEM, "lock");
+    *ret = lock;
+    return 0;
+}
+
+void cord_lock_free(cord_lock *lock)
+{
+    if (lock != NULL && cordi_is_shared(&lock->word))
+        cordi_shared_lock_free(lock);
+    else
+        free(lock);
+}

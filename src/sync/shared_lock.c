@@ -1,0 +1,191 @@
+/* sync/shared_lock.c - the lock of several processes, which survives the death of its holder.
+ *
+ * The state is one word: {start time, WAITERS, DEAD, pid} of the owning process, see sys/identity.h; 0 when it is
+ * free, DEAD alone when it is free and its last holder died. Its low half is the futex. Taking a free one is one
+ * compare-and-swap, giving it back to nobody too. A process holds it, not a task: what dies is a process.
+ *
+ * THE INVARIANT: who sleeps on the word sleeps on the exact value of its owner, with WAITERS in it, and (after a nap,
+ * since most holders need much less) watches that owner. Every change of owner goes by a release, which wakes all
+ * sleepers (one a process, see shared.h), so that each looks at the new owner. The death of an owner wakes them too,
+ * by the watch: also when it died between its release and its wake. Who notices the death marks the word DEAD by
+ * compare-and-swap, if it is still that owner's; who then takes it answers CORD_OWNER_DIED.
+ *
+ * Rejected: the kernel's robust list, which knows threads, not processes, and allows no release by another; and
+ * waking up from time to time to look whether the owner is alive.
+ */
+#include "sync/shared.h"
+
+#include <errno.h>
+
+#include "rt/offload.h"
+#include "sys/fd.h"
+#include "sys/identity.h"
+
+#define WAITERS ((uint64_t)1 << 31)
+#define DEAD ((uint64_t)1 << 30)
+#define PID (DEAD - 1)
+
+#define NAP CORD_MILLISECOND
+
+static uint64_t identity(struct cordi_shared_lock *lock)
+{
+    uint64_t mine = atomic_load_explicit(&lock->own->identity, memory_order_relaxed);
+    if (mine == 0) {
+        mine = cordi_identity_self();
+        atomic_store_explicit(&lock->own->identity, mine, memory_order_relaxed);
+    }
+    return mine;
+}
+
+/* Marks the word when it is still that owner's, and wakes all that sleep on it in any case. */
+static void bury(struct cordi_shared_lock *lock, uint64_t owner)
+{
+    uint64_t now = atomic_load(&lock->state);
+    if ((now & ~WAITERS) == owner)
+        atomic_store((_Atomic uint64_t *)&lock->base.owner, 0); /* the task's address may come again elsewhere */
+    while ((now & ~WAITERS) == owner && !atomic_compare_exchange_weak(&lock->state, &now, DEAD))
+        ;
+    cordi_shared_wake(&lock->state);
+}
+
+struct watched {
+    struct cordi_shared_lock *lock;
+    uint64_t owner;
+};
+
+static void owner_died(void *arg)
+{
+    struct watched *watched = arg;
+    bury(watched->lock, watched->owner);
+}
+
+/* A pidfd of the owner in a value of the state. -ESRCH: it died, and the word says so now. */
+static int open_owner(struct cordi_shared_lock *lock, uint64_t seen)
+{
+    int pidfd = cordi_identity_open(seen & ~WAITERS);
+    if (pidfd == -ESRCH)
+        bury(lock, seen & ~WAITERS);
+    return pidfd;
+}
+
+/* 0 or CORD_OWNER_DIED: taken. -EAGAIN: held. */
+static int try_take(struct cordi_shared_lock *lock)
+{
+    uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
+    while ((now & PID) == 0)
+        if (atomic_compare_exchange_weak_explicit(&lock->state, &now, identity(lock), memory_order_acquire,
+                                                  memory_order_relaxed))
+            return now & DEAD ? CORD_OWNER_DIED : 0;
+    return -EAGAIN;
+}
+
+/* As try_take, after a look whether the owner is alive: for a call that does not wait. */
+static int try_hard(struct cordi_shared_lock *lock)
+{
+    uint64_t seen = atomic_load(&lock->state);
+    int pidfd = seen & PID ? open_owner(lock, seen) : -ESRCH;
+    if (pidfd >= 0)
+        cordi_fd_close(pidfd);
+    return try_take(lock);
+}
+
+/* Sleeps on the value `seen`. 0: look again. */
+static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline deadline)
+{
+    cord_deadline nap = cord_left(deadline) < NAP ? deadline : cord_in(NAP);
+    int rc = cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, nap);
+    if (rc != -ETIMEDOUT)
+        return rc;
+    struct watched watched = { lock, seen & ~WAITERS };
+    int pidfd = open_owner(lock, seen);
+    if (pidfd < 0)
+        return pidfd == -ESRCH ? 0 : cordi_fail_code(pidfd, "lock: watching the process that holds it");
+    if (cord_left(deadline) == 0) {
+        cordi_fd_close(pidfd);
+        return -ETIMEDOUT;
+    }
+    int watch = cordi_owner_watch(pidfd, owner_died, &watched);
+    if (watch < 0)
+        return cordi_fail_code(watch, "lock: watching the process that holds it");
+    rc = cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, deadline);
+    cordi_owner_unwatch(watch);
+    return rc;
+}
+
+static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
+{
+    int rc = cordi_lock_take(&lock->own->gate, deadline, CORDI_UNCANCELLABLE);
+    if (rc < 0)
+        return rc;
+    while ((rc = try_take(lock)) == -EAGAIN) {
+        uint64_t now = atomic_load(&lock->state);
+        if ((now & PID) == 0 ||
+            (!(now & WAITERS) && !atomic_compare_exchange_strong(&lock->state, &now, now | WAITERS)))
+            continue;
+        rc = sleep_on(lock, now | WAITERS, deadline);
+        if (rc < 0)
+            break;
+    }
+    cordi_lock_give(&lock->own->gate);
+    return rc;
+}
+
+int cordi_shared_lock_acquire(struct cordi_shared_lock *lock, cord_deadline deadline)
+{
+    _Atomic uint64_t *owner = (_Atomic uint64_t *)&lock->base.owner;
+    uint64_t self = (uint64_t)(uintptr_t)cordi_self();
+    int rc = try_take(lock);
+    if (rc == -EAGAIN) {
+        if (deadline.at == 0 && (atomic_load(&lock->state) & ~WAITERS) == identity(lock) && atomic_load(owner) == self)
+            return cordi_fail(-EDEADLK, "lock: the calling task holds it already and would wait for ever");
+        rc = cordi_nowait(deadline) ? try_hard(lock) : take(lock, deadline);
+    }
+    if (rc >= 0)
+        atomic_store_explicit(owner, self, memory_order_relaxed);
+    else if (rc == -EAGAIN)
+        return cordi_fail(rc, "lock: it is held, and the call may not wait");
+    else if (rc == -ETIMEDOUT)
+        return cordi_fail(rc, "timed out waiting for a lock");
+    return rc;
+}
+
+int cordi_shared_lock_release(struct cordi_shared_lock *lock)
+{
+    uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
+    if (now & PID)
+        atomic_store_explicit((_Atomic uint64_t *)&lock->base.owner, 0, memory_order_relaxed);
+    do
+        if ((now & PID) == 0)
+            return cordi_fail(-EPERM, "lock: released, and nobody holds it");
+    while (!atomic_compare_exchange_weak_explicit(&lock->state, &now, 0, memory_order_release, memory_order_relaxed));
+    if (now & WAITERS)
+        cordi_shared_wake(&lock->state);
+    return 0;
+}
+
+bool cordi_shared_lock_held(const struct cordi_shared_lock *lock)
+{
+    return (atomic_load_explicit(&lock->state, memory_order_relaxed) & PID) != 0;
+}
+
+void cordi_shared_lock_init(struct cordi_shared_lock *lock, struct cordi_shared_own *own)
+{
+    lock->base.word = CORDI_RING_SHARED;
+    lock->own = own;
+}
+
+int cordi_shared_lock_new(cord_lock **ret)
+{
+    void *lock, *own;
+    int rc = cordi_shared_object_new(&lock, sizeof(struct cordi_shared_lock), &own, sizeof(struct cordi_shared_own));
+    if (rc < 0)
+        return rc;
+    cordi_shared_lock_init(lock, own);
+    *ret = lock;
+    return 0;
+}
+
+void cordi_shared_lock_free(cord_lock *lock)
+{
+    cordi_shared_object_free(lock, ((struct cordi_shared_lock *)lock)->own, sizeof(struct cordi_shared_own));
+}
