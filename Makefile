@@ -32,7 +32,7 @@ test-valgrind: ## the test programs under valgrind, on epoll
 test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
 
 try: ## build and run a program of your own: make try FILE=hello.c ARGS="..."
-	@tools/deps.sh run && $(configured) && $(call build,cordage)
+	@tools/deps.sh run && $(configured) && $(call build,libcordage.a)
 	@tools/try.sh "$(FILE)" $(ARGS)
 
 bench: ## measure beside what one would use instead

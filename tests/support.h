@@ -34,10 +34,10 @@ struct test {
 };
 #define MODE_TEST(name) static void name(void)
 #define PLAIN_TEST(name) static void name(void)
-#define MODE(name) (struct test){ #name, name, 1, 0 }
-#define PLAIN(name) (struct test){ #name, name, 0, 0 }
-#define SLOW(test_, seconds_) (struct test){ (test_).name, (test_).body, (test_).modes, (seconds_) }
-#define END (struct test){ 0 }
+#define MODE(name) ((struct test){ #name, name, 1, 0 })
+#define PLAIN(name) ((struct test){ #name, name, 0, 0 })
+#define SLOW(test_, seconds_) ((struct test){ (test_).name, (test_).body, (test_).modes, (seconds_) })
+#define END ((struct test){ 0 })
 int run_tests(const char *subject, ...); /* struct test ..., END; the exit code */
 
 _Noreturn void skip(const char *why);
@@ -49,9 +49,9 @@ void join(cord_task *task, int value);
 /* Waits, bounded, until fn(arg) is true: for what has no event to wait for. Fails the test after 10 s. */
 void eventually(bool (*fn)(void *), void *arg);
 
-cord_deadline soon(void); /* 10 s: a bound against hangs */
-int open_fds(void);       /* descriptors open in this process */
-int children(void);       /* child processes, zombies included */
+cord_deadline soon(void);   /* 10 s: a bound against hangs */
+int open_fds(void);         /* descriptors open in this process */
+int children(void);         /* child processes, zombies included */
 const char *temp_dir(void); /* of this test's own; removed at the end */
 
 /* A listener on a free port of loopback, its address as text, and a connected pair of streams. */

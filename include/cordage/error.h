@@ -19,12 +19,12 @@
 CORD_BEGIN
 
 enum {
-    CORD_OWNER_DIED = 1,       /* not a failure: the lock is yours, and its last owner died holding it */
-    CORD_ERESOLVE = -5001,     /* the name does not resolve (Python: gaierror) */
-    CORD_EADDRESS = -5002,     /* the address text is malformed */
-    CORD_ETOOLONG = -5003,     /* a line or frame is longer than the buffer; none of it was taken away */
-    CORD_EENCODING = -5004,    /* bytes or characters that the encoding does not have (Python: UnicodeError) */
-    CORD_EENDED = -5005        /* the stream ended in the middle (Python: IncompleteReadError) */
+    CORD_OWNER_DIED = 1,    /* not a failure: the lock is yours, and its last owner died holding it */
+    CORD_ERESOLVE = -5001,  /* the name does not resolve (Python: gaierror) */
+    CORD_EADDRESS = -5002,  /* the address text is malformed */
+    CORD_ETOOLONG = -5003,  /* a line or frame is longer than the buffer; none of it was taken away */
+    CORD_EENCODING = -5004, /* bytes or characters that the encoding does not have (Python: UnicodeError) */
+    CORD_EENDED = -5005     /* the stream ended in the middle (Python: IncompleteReadError) */
 };
 
 /* The words for any code that a cordage call returned: "connection refused". Static text; any thread. */

@@ -28,11 +28,11 @@ typedef struct {
 
 /* CORD_FOREVER: wait as long as it takes. CORD_NOWAIT: do not wait; what is not ready answers -EAGAIN. */
 #ifdef __cplusplus
-#define CORD_FOREVER (cord_deadline{0})
-#define CORD_NOWAIT (cord_deadline{INT64_MIN})
+#define CORD_FOREVER (cord_deadline{ 0 })
+#define CORD_NOWAIT (cord_deadline{ INT64_MIN })
 #else
-#define CORD_FOREVER ((cord_deadline){0})
-#define CORD_NOWAIT ((cord_deadline){INT64_MIN})
+#define CORD_FOREVER ((cord_deadline){ 0 })
+#define CORD_NOWAIT ((cord_deadline){ INT64_MIN })
 #endif
 
 /* Nanoseconds on the monotonic clock; always > 0. Any thread, async-signal-safe. */

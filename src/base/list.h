@@ -10,7 +10,7 @@ struct cordi_list {
     struct cordi_list *next, *prev;
 };
 
-#define CORDI_ITEM(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CORDI_ITEM(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void cordi_list_init(struct cordi_list *list)
 {
