@@ -1,0 +1,160 @@
+/* serve/server_job.c - one request from start to end, in any kind.
+ *
+ * The order is that of Python's socketserver: setup, handle, finish; finish also after a handle that failed, neither
+ * after a setup that failed. Then the connection is shut down and closed: the shutdown lets the peer see the end also
+ * where a child process of the program holds a copy of the descriptor.
+ */
+#include "serve/server_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "rt/park.h"
+
+struct cordi_job *cordi_job_new(cord_server *server, const struct cordi_listener *listener, size_t data_size)
+{
+    struct cordi_job *job = calloc(1, sizeof *job + server->how.user_size + data_size + 1);
+    if (!job)
+        return NULL;
+    char *behind = (char *)(job + 1);
+    cord_request *request = &job->request;
+    request->local = listener->address;
+    request->server = server;
+    request->state = server->how.state;
+    if (server->how.user_size)
+        request->user = behind;
+    if (!listener->stream) {
+        request->data = behind + server->how.user_size;
+        request->size = data_size;
+    }
+    return job;
+}
+
+void cordi_job_free(struct cordi_job *job)
+{
+    if (!job->request.data)
+        cord_close(&job->request.socket);
+    free(job);
+}
+
+void cordi_job_end(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    cordi_job_free(job);
+    atomic_fetch_add(&server->ended, 1);
+    if (atomic_exchange(&server->waiting, false))
+        cordi_server_wake(server, CORDI_SERVER_POKE);
+}
+
+void cordi_job_failed(struct cordi_job *job, const char *sentence)
+{
+    const cord_request *request = &job->request;
+    char peer[CORD_ADDRESS_TEXT], local[CORD_ADDRESS_TEXT];
+    atomic_fetch_add(&request->server->failed, 1);
+    if (request->server->how.quiet)
+        return;
+    cord_address_text(&request->local, local, sizeof local);
+    if (request->peer.length)
+        cord_address_text(&request->peer, peer, sizeof peer);
+    else
+        snprintf(peer, sizeof peer, "an unnamed peer");
+    cordi_log("%s: request from %s failed: %s", local, peer, sentence);
+}
+
+static void note_failure(struct cordi_job *job, int rc)
+{
+    const char *sentence = cord_error_detail();
+    snprintf(job->error, sizeof job->error, "%s", *sentence ? sentence : cord_strerror(rc));
+}
+
+int cordi_job_handle(struct cordi_job *job)
+{
+    cord_request *request = &job->request;
+    const cord_server_options *how = &request->server->how;
+    bool connection = !request->data;
+    if (connection && how->opened)
+        how->opened(request);
+    int rc = how->setup ? how->setup(request) : 0;
+    if (rc < 0) {
+        note_failure(job, rc);
+    } else {
+        rc = request->server->handle ? request->server->handle(request) : 0;
+        if (rc < 0)
+            note_failure(job, rc);
+        int end = how->finish ? how->finish(request) : 0;
+        if (rc >= 0 && end < 0) {
+            rc = end;
+            note_failure(job, rc);
+        }
+    }
+    if (connection && how->closed)
+        how->closed(request, rc);
+    if (connection && cord_shutdown(request->socket, SHUT_WR) < 0) {
+        /* The peer was faster, or the handler closed it; the close below is what counts. */
+    }
+    if (connection)
+        cord_close(&request->socket);
+    return rc < 0 ? rc : 0;
+}
+
+static int run_job(void *arg)
+{
+    struct cordi_job *job = arg;
+    int rc = cordi_job_handle(job);
+    if (rc < 0 && rc != -ECANCELED) /* that is the server ending */
+        cordi_job_failed(job, job->error);
+    cordi_job_end(job);
+    return 0;
+}
+
+/* False: a stop came first, and nobody would see to it that this request ends. */
+static bool note_running(cord_server *server, cord_socket socket)
+{
+    cordi_server_hold(server);
+    server->running = socket;
+    bool go = !cordi_server_stopping(server);
+    cordi_server_let_go(server);
+    return go;
+}
+
+static void run_serial(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    if (note_running(server, job->request.data ? (cord_socket){ 0 } : job->request.socket))
+        run_job(job);
+    else
+        cordi_job_end(job);
+    note_running(server, (cord_socket){ 0 });
+}
+
+static int start(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    if (server->how.kind == CORD_PROCESS)
+        return cordi_server_fork(job);
+    if (server->how.kind != CORD_SERIAL)
+        return cord_group_start(server->group, run_job, job, 0);
+    run_serial(job);
+    return 0;
+}
+
+int cordi_job_start(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    atomic_fetch_add(&server->started, 1);
+    int rc = start(job);
+    if (rc >= 0)
+        return 0;
+    /* No memory, files, threads or processes for it: it waits until a job of ours has ended. */
+    uint64_t others = atomic_fetch_sub(&server->started, 1) - 1 - atomic_load(&server->ended);
+    if (others || rc == -ECANCELED) {
+        server->pending = job;
+        return rc;
+    }
+    note_failure(job, rc);
+    cordi_job_failed(job, job->error);
+    cordi_job_free(job);
+    return rc;
+}
