@@ -26,7 +26,6 @@ if [ "$group" != run ]; then
     need check header_there check.h
     need python3 command_there python3
     need mandoc command_there mandoc
-    need universal-ctags command_there ctags
     need netcat-openbsd command_there nc
     need ncat command_there ncat
     need socat command_there socat

@@ -55,6 +55,7 @@ CORD_API void cord_address_port_set(cord_address *address, unsigned port);
 /* The host of tcp and udp as text without brackets ("127.0.0.1"), the path of unix; "" if none. Returns buf. */
 CORD_API const char *cord_address_host(const cord_address *address, char *buf, size_t size);
 
+/* The same transport, host, port or path. */
 CORD_API bool cord_address_equal(const cord_address *a, const cord_address *b);
 
 CORD_END

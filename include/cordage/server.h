@@ -82,6 +82,7 @@ typedef struct {
     uint64_t paused;   /* times accepting paused at the limit of open files */
 } cord_server_counts;
 
+/* What it has done so far. Any thread. */
 CORD_API void cord_server_stats(const cord_server *server, cord_server_counts *ret);
 
 /* For datagram handlers: one datagram back to the peer. Fails: as cord_send_to(). */
