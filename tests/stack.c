@@ -1,0 +1,198 @@
+/* tests/stack.c - stacks: sizes, guards by effect, reuse, trimming, many of them. */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sys/ctx.h"
+#include "sys/stack.h"
+
+enum { HUNDRED_THOUSAND = CORDI_ASAN || CORDI_TSAN ? 3000 : 100000, RUN = 600 };
+
+/* True when the kernel refuses to read the byte. */
+static bool faults(const char *byte)
+{
+    int fds[2];
+    ok(pipe(fds));
+    bool fault = write(fds[1], byte, 1) < 0 && errno == EFAULT;
+    close(fds[0]);
+    close(fds[1]);
+    return fault;
+}
+
+static bool resident(char *address)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char in = 0;
+    ok(mincore((void *)((uintptr_t)address / page * page), 1, &in));
+    return in & 1;
+}
+
+static int mappings(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    ck_assert_ptr_nonnull(maps);
+    int lines = 0;
+    for (int c; (c = getc(maps)) != EOF;)
+        lines += c == '\n';
+    fclose(maps);
+    return lines;
+}
+
+PLAIN_TEST(every_size_is_usable_and_guarded)
+{
+    for (size_t want = 1000; want < 20 << 20; want = want * 2 + 1) {
+        struct cordi_stack stack;
+        is(cordi_stack_get(&stack, want), 0);
+        ck_assert_uint_ge(stack.usable, want);
+        memset(stack.low, 0x5a, stack.usable);
+        ck_assert(stack.guarded);
+        ck_assert(!faults(stack.low));
+        ck_assert(faults(stack.low - 1));
+        ck_assert(faults(stack.low - CORDI_STACK_GUARD));
+        ck_assert(stack.top <= stack.low + stack.usable && stack.top > stack.low + stack.usable - 2048);
+        cordi_stack_put(&stack);
+    }
+}
+
+PLAIN_TEST(impossible_size_is_refused)
+{
+    struct cordi_stack stack;
+    is(cordi_stack_get(&stack, SIZE_MAX), -ENOMEM);
+    is(cordi_stack_get(&stack, SIZE_MAX / 8), -ENOMEM);
+}
+
+PLAIN_TEST(last_stack_put_is_the_next_taken)
+{
+    struct cordi_stack a, b, again;
+    is(cordi_stack_get(&a, 0), 0);
+    is(cordi_stack_get(&b, 0), 0);
+    ck_assert(a.low != b.low);
+    cordi_stack_put(&b);
+    cordi_stack_put(&a);
+    is(cordi_stack_get(&again, 0), 0);
+    ck_assert_ptr_eq(again.low, a.low);
+    is(cordi_stack_get(&again, 0), 0);
+    ck_assert_ptr_eq(again.low, b.low);
+    ck_assert(faults(again.low - 1));
+}
+
+PLAIN_TEST(tops_of_neighbours_differ_in_colour)
+{
+    size_t colours = 0;
+    for (int i = 0; i < 32; i++) {
+        struct cordi_stack stack;
+        is(cordi_stack_get(&stack, 0), 0);
+        size_t below = (size_t)(stack.low + stack.usable - stack.top);
+        is(below % 64, 0);
+        colours |= (size_t)1 << below / 64;
+    }
+    ck_assert_int_ge(__builtin_popcountl(colours), 16);
+}
+
+PLAIN_TEST(hundred_thousand_stacks_are_guarded_within_the_mappings_allowed)
+{
+    struct cordi_stack *stacks = calloc(HUNDRED_THOUSAND, sizeof *stacks);
+    ck_assert_ptr_nonnull(stacks);
+    for (int i = 0; i < HUNDRED_THOUSAND; i++) {
+        is(cordi_stack_get(&stacks[i], 0), 0);
+        *(int *)(void *)(stacks[i].top - 64) = i;
+        ck_assert(stacks[i].guarded);
+    }
+    if (mappings() > 20000)
+        skip("this kernel has no MADV_GUARD_INSTALL");
+    ck_assert_int_lt(mappings(), 1000);
+    for (int i = 0; i < HUNDRED_THOUSAND; i++) {
+        is(*(int *)(void *)(stacks[i].top - 64), i);
+        cordi_stack_put(&stacks[i]);
+    }
+    free(stacks);
+}
+
+PLAIN_TEST(many_free_stacks_give_their_memory_back_but_not_the_top_page)
+{
+    struct cordi_stack stacks[RUN];
+    for (int i = 0; i < RUN; i++) {
+        is(cordi_stack_get(&stacks[i], 0), 0);
+        memset(stacks[i].low, 1, stacks[i].usable);
+    }
+    for (int i = 0; i < RUN; i++)
+        cordi_stack_put(&stacks[i]);
+    int kept = 0;
+    for (int i = 0; i < RUN; i++) {
+        kept += resident(stacks[i].low);
+        ck_assert(resident(stacks[i].low + stacks[i].usable - 1));
+    }
+    is(kept, (16 << 20) / CORDI_STACK_DEFAULT);
+    struct cordi_stack again;
+    is(cordi_stack_get(&again, 0), 0);
+    ck_assert(resident(again.low)); /* a warm one is taken first */
+}
+
+/* MADV_GUARD_INSTALL is refused in locked memory: mprotect takes over, then stacks have no guard and say so. */
+PLAIN_TEST(locked_memory_gets_other_guards_until_mappings_run_short)
+{
+    if (CORDI_ASAN || CORDI_TSAN)
+        skip("sanitizers make mlockall do nothing");
+    if (mlockall(MCL_FUTURE | MCL_ONFAULT) < 0)
+        skip("locking memory is not allowed");
+    struct cordi_stack stack;
+    int rc = cordi_stack_get(&stack, 0);
+    if (rc == -ENOMEM)
+        skip("locking this much memory is not allowed");
+    ck_assert(stack.guarded);
+    ck_assert(faults(stack.low - 1));
+    int guarded = 1;
+    while ((rc = cordi_stack_get(&stack, 0)) == 0 && stack.guarded && guarded < 100000)
+        guarded++;
+    is(rc, 0);
+    ck_assert_int_gt(guarded, 1000);
+    ck_assert(!stack.guarded);
+    memset(stack.low, 1, stack.usable);
+}
+
+static void *take_and_put(void *arg)
+{
+    for (int round = 0; round < 3000; round++) {
+        struct cordi_stack stacks[8];
+        for (int i = 0; i < 8; i++) {
+            if (cordi_stack_get(&stacks[i], i % 2 ? 100000 : 0) < 0)
+                return NULL;
+            *(void **)(void *)(stacks[i].top - 64) = arg;
+        }
+        for (int i = 0; i < 8; i++) {
+            if (*(void **)(void *)(stacks[i].top - 64) != arg)
+                return NULL;
+            cordi_stack_put(&stacks[i]);
+        }
+    }
+    return arg;
+}
+
+PLAIN_TEST(threads_never_get_the_same_stack)
+{
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        is(pthread_create(&threads[i], NULL, take_and_put, &threads[i]), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *answer;
+        is(pthread_join(threads[i], &answer), 0);
+        ck_assert_ptr_eq(answer, &threads[i]);
+    }
+}
+
+int main(void)
+{
+    return run_tests("stack", PLAIN(every_size_is_usable_and_guarded), PLAIN(impossible_size_is_refused),
+                     PLAIN(last_stack_put_is_the_next_taken), PLAIN(tops_of_neighbours_differ_in_colour),
+                     PLAIN(hundred_thousand_stacks_are_guarded_within_the_mappings_allowed),
+                     PLAIN(many_free_stacks_give_their_memory_back_but_not_the_top_page),
+                     PLAIN(threads_never_get_the_same_stack),
+                     PLAIN(locked_memory_gets_other_guards_until_mappings_run_short), END);
+}
