@@ -37,7 +37,7 @@ def lines(path):
 def output(*command):
     """What a command prints; a missing or failing command skips the check."""
     try:
-        return subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=SOURCE, text=True).stdout
+        return subprocess.run(command, capture_output=True, check=True, cwd=SOURCE, text=True).stdout
     except FileNotFoundError as e:
         raise Skip(f"no {command[0]} here") from e
 
