@@ -178,12 +178,13 @@ static void *take_and_put(void *arg)
 PLAIN_TEST(threads_never_get_the_same_stack)
 {
     pthread_t threads[4];
+    int arguments[4];
     for (size_t i = 0; i < 4; i++)
-        is(pthread_create(&threads[i], NULL, take_and_put, &threads[i]), 0);
+        is(pthread_create(&threads[i], NULL, take_and_put, &arguments[i]), 0);
     for (size_t i = 0; i < 4; i++) {
         void *answer;
         is(pthread_join(threads[i], &answer), 0);
-        ck_assert_ptr_eq(answer, &threads[i]);
+        ck_assert_ptr_eq(answer, &arguments[i]);
     }
 }
 
