@@ -57,7 +57,14 @@ int cordi_io_connect(struct cordi_io *io, const struct sockaddr *to, socklen_t l
 /* Waits until the descriptor is ready; a hint: another task may be faster. */
 int cordi_io_wait(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline);
 
-/* Waits until one of several is; its index. All turns must be the caller's. */
+enum { CORDI_IO_ANY = 8 };
+
+/* Waits until one of several (at most CORDI_IO_ANY) is; its index. All turns must be the caller's. */
 int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline);
+
+/* For the loops: one ends, and its registrations with it; a process was forked, and has no waiters but its own. */
+void cordi_io_loop_ends(uint32_t loop_id);
+void cordi_io_before_fork(void);
+void cordi_io_after_fork(bool child);
 
 #endif

@@ -27,4 +27,6 @@ bool cordi_must_offload(void);
 int cordi_owner_watch(int own_pidfd, void (*died)(void *arg), void *arg);
 void cordi_owner_unwatch(int watch);
 
+void cordi_offload_after_fork(void); /* in the child: the helpers were not copied */
+
 #endif

@@ -23,6 +23,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <cordage/time.h>
@@ -67,6 +68,9 @@ void cordi_wake_list(struct cordi_list *claimed);
 /* The calling task, for objects that note an owner, and whether it was cancelled (its next cancellable wait fails). */
 struct cord_task *cordi_self(void);
 bool cordi_self_cancelled(void);
+
+/* What cord_socket_sent() tells the calling task. */
+size_t *cordi_self_sent(void);
 
 /* What a failing call leaves for cord_error_detail(); answers rc. The other adds ": " and the code's words. */
 int cordi_fail(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -65,6 +65,13 @@ int cordi_proc_reap(int pidfd, int *status, bool *signaled)
     return 0;
 }
 
+void cordi_proc_discard(int pid)
+{
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
 int cordi_proc_thread(void *(*run)(void *), void *arg, size_t stack_size)
 {
     pthread_attr_t attributes;
@@ -91,6 +98,27 @@ void cordi_proc_thread_name(const char *name)
 void cordi_proc_yield(void)
 {
     sched_yield();
+}
+
+static pthread_key_t end_key;
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+static void (*end_call)(void *);
+
+static void make_end_key(void)
+{
+    pthread_key_create(&end_key, end_call);
+}
+
+void cordi_proc_thread_end_call(void (*fn)(void *), void *arg)
+{
+    end_call = fn;
+    pthread_once(&end_once, make_end_key);
+    pthread_setspecific(end_key, arg);
+}
+
+int cordi_proc_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void))
+{
+    return -pthread_atfork(before, parent, child);
 }
 
 int cordi_proc_signal(int signo, void (*handler)(int), struct sigaction *old)

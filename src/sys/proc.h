@@ -14,6 +14,9 @@ int cordi_proc_pid(void);
 _Noreturn void cordi_proc_exit(int status);     /* flushes stdio; runs no atexit handlers */
 _Noreturn void cordi_proc_exit_now(int status); /* async-signal-safe */
 
+/* A child that cannot be watched: kills it and waits for it. */
+void cordi_proc_discard(int pid);
+
 /* Reaps a child that has ended: *status is its exit status, or its signal with *signaled. -ECHILD: somebody else
  * reaped it; -EAGAIN: it still runs. */
 int cordi_proc_reap(int pidfd, int *status, bool *signaled);
@@ -22,6 +25,8 @@ int cordi_proc_reap(int pidfd, int *status, bool *signaled);
 int cordi_proc_thread(void *(*run)(void *), void *arg, size_t stack_size);
 void cordi_proc_thread_name(const char *name); /* the calling thread's, in the kernel: 15 bytes of it */
 void cordi_proc_yield(void);
+void cordi_proc_thread_end_call(void (*fn)(void *), void *arg); /* when the calling thread ends; one fn per program */
+int cordi_proc_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
 
 int cordi_proc_signal(int signo, void (*handler)(int), struct sigaction *old); /* old may be NULL */
 void cordi_proc_signal_restore(int signo, const struct sigaction *old);

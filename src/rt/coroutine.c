@@ -1,0 +1,83 @@
+/* rt/coroutine.c - kind coroutine: a stack with the control block at its top.
+ *
+ *     top of the stack   struct cord_task | argument | result      (small ones; large ones are on the heap)
+ *                        first frame, growing down
+ *     low end            the guard
+ *
+ * so that a coroutine that is parked with little on its stack costs one page in all.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rt/loop.h"
+#include "rt/runtime.h"
+#include "rt/task.h"
+
+enum { DEFAULT_STACK = 64 * 1024, LARGEST_STACK = 1 << 30, SMALL = 2048 };
+
+static void run(void *arg)
+{
+    struct cord_task *task = arg;
+    cordi_task_answer(task, task->fn(task->arg));
+    cordi_loop_leave(task);
+}
+
+static char *below(char *top, size_t size)
+{
+    return (char *)((uintptr_t)(top - size) & ~(uintptr_t)63);
+}
+
+int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
+                        const cord_task_options *options)
+{
+    struct cordi_stack stack;
+    size_t extra = arg_size + options->result_size + 32;
+    void *block = NULL;
+    int rc;
+    if (options->stack_size > LARGEST_STACK || options->result_size > UINT32_MAX || extra < arg_size)
+        return -EINVAL;
+    if (extra > SMALL && (block = malloc(extra)) == NULL)
+        return -ENOMEM;
+    rc = cordi_stack_get(&stack, options->stack_size > 0 ? options->stack_size : DEFAULT_STACK);
+    if (rc < 0) {
+        free(block);
+        return rc;
+    }
+    struct cord_task *task = (struct cord_task *)(void *)below(stack.top, sizeof *task);
+    char *place = block != NULL ? block : below((char *)task, extra);
+    cordi_task_init(task, CORD_COROUTINE, options);
+    task->stack = stack;
+    task->block = block;
+    task->fn = fn;
+    task->arg = place;
+    task->result = place + ((arg_size + 15) & ~(size_t)15);
+    task->result_size = (uint32_t)options->result_size;
+    if (arg_size > 0)
+        memcpy(task->arg, arg, arg_size);
+    else
+        memcpy(&task->arg, &arg, sizeof arg);
+    cordi_ctx_make(&task->ctx, stack.low, stack.usable, block != NULL ? (char *)task : place, run, task);
+    *ret = task;
+    return 0;
+}
+
+int cordi_coroutine_start(struct cord_task *task)
+{
+    int rc = task->loop != NULL ? 0 : cordi_loop_for_start(&task->loop);
+    if (rc < 0)
+        return rc;
+    atomic_fetch_add(&task->loop->alive, 1);
+    if (cordi_thread()->loop == task->loop)
+        cordi_list_append(&task->loop->tasks, &task->peers);
+    cordi_loop_wake(task);
+    return 0;
+}
+
+void cordi_coroutine_free(struct cord_task *task)
+{
+    struct cordi_stack stack = task->stack;
+    cordi_ctx_done(&task->ctx);
+    free(task->block);
+    cordi_stack_put(&stack);
+}

@@ -1,0 +1,464 @@
+/* rt/io.c - the table of descriptors and the waits for them; see io.h and handle.h.
+ *
+ * A direction has a turn (who may make calls) and at most one waiter for readiness, the holder of the turn. What a
+ * loop's backend reports is given to that waiter, of whatever kind it is and on whatever loop, or noted in `ready`
+ * for the next one: an edge is never lost. A thread waits in poll(2) instead and needs no edge.
+ *
+ * `drained` remembers that the last read of a stream took all there was: the next read then waits first instead of
+ * asking the kernel in vain. It is a hint for coroutines only, whose backends report what comes after it.
+ */
+#include "rt/io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rt/backend.h"
+#include "rt/handle.h"
+#include "rt/io_slot.h"
+#include "rt/loop.h"
+#include "rt/park.h"
+#include "rt/task.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+
+enum { CHUNK = 256, CHUNKS = 4096, READY_IN_A_ROW = 128 };
+
+static struct {
+    _Atomic uint64_t lock; /* spin bit over free and made */
+    struct cordi_list free;
+    uint32_t made;
+    _Atomic(struct cordi_io *) chunks[CHUNKS]; /* never moved, never freed */
+} table;
+
+static struct cordi_io *slot_of(uint64_t handle)
+{
+    uint32_t index = (uint32_t)handle - 1;
+    if (index >= CHUNK * CHUNKS)
+        return NULL;
+    struct cordi_io *chunk = atomic_load_explicit(&table.chunks[index / CHUNK], memory_order_acquire);
+    return chunk != NULL ? &chunk[index % CHUNK] : NULL;
+}
+
+static uint64_t handle_of(const struct cordi_io *io)
+{
+    return (uint64_t)cordi_handle_generation(atomic_load_explicit(&io->word, memory_order_relaxed)) << 32 |
+           (io->index + 1);
+}
+
+static struct cordi_io *take_slot(void)
+{
+    struct cordi_io *io = NULL;
+    cordi_spin_lock(&table.lock, 1);
+    if (table.free.next == NULL)
+        cordi_list_init(&table.free);
+    if (cordi_list_empty(&table.free) && table.made < CHUNKS) {
+        struct cordi_io *chunk = calloc(CHUNK, sizeof *chunk);
+        for (uint32_t i = 0; chunk != NULL && i < CHUNK; i++) {
+            chunk[i].index = table.made * CHUNK + i;
+            atomic_init(&chunk[i].word, (uint64_t)1 << 32 | CORDI_CLOSING);
+            cordi_list_append(&table.free, &chunk[i].link);
+        }
+        if (chunk != NULL)
+            atomic_store_explicit(&table.chunks[table.made++], chunk, memory_order_release);
+    }
+    struct cordi_list *item = cordi_list_take(&table.free);
+    if (item != NULL)
+        io = CORDI_ITEM(item, struct cordi_io, link);
+    cordi_spin_unlock(&table.lock, 1);
+    return io;
+}
+
+int cordi_io_open(uint64_t *ret, int own_fd)
+{
+    int type = cordi_fd_socket_type(own_fd);
+    if (type < 0)
+        return type;
+    struct cordi_io *io = take_slot();
+    if (io == NULL) {
+        cordi_fd_close(own_fd);
+        return -ENOMEM;
+    }
+    io->fd = own_fd;
+    io->type = type;
+    io->data = NULL;
+    io->home = 0;
+    io->patient = -1;
+    for (int i = 0; i < 2; i++) {
+        struct cordi_direction_state *d = &io->direction[i];
+        cordi_list_init(&d->queue);
+        d->waiter = NULL;
+        d->ready = d->drained = false;
+        atomic_store(&d->turn, TURN_FREE);
+    }
+    cordi_handle_renew(&io->word);
+    *ret = handle_of(io);
+    return 0;
+}
+
+struct cordi_io *cordi_io_get(uint64_t handle)
+{
+    struct cordi_io *io = slot_of(handle);
+    return io != NULL && cordi_handle_enter(&io->word, (uint32_t)(handle >> 32)) ? io : NULL;
+}
+
+void cordi_io_put(struct cordi_io *io)
+{
+    struct cord_task *wake = NULL;
+    if (!cordi_handle_leave(&io->word))
+        return;
+    cordi_spin_lock(&io->bits, 1); /* the slot may be another socket's by now: then its closer looks again */
+    if (io->closer != NULL) {
+        struct cordi_waiter *closer = io->closer;
+        struct cord_task *task = closer->task;
+        io->closer = NULL;
+        if (cordi_waiter_claim(closer))
+            wake = task;
+    }
+    cordi_spin_unlock(&io->bits, 1);
+    if (wake != NULL)
+        cordi_wake(wake);
+}
+
+int cordi_io_fd(const struct cordi_io *io)
+{
+    return io->fd;
+}
+
+bool cordi_io_is_socket(const struct cordi_io *io)
+{
+    return io->type != 0;
+}
+
+void *cordi_io_data(const struct cordi_io *io)
+{
+    return io->data;
+}
+
+void cordi_io_data_set(struct cordi_io *io, void *data)
+{
+    io->data = data;
+}
+
+/* --- closing --- */
+
+/* `item` of a node tells why its wait ended. */
+static char closed_mark;
+
+static void claim_for_close(struct cordi_waiter *node, struct cordi_list *claimed)
+{
+    node->item = &closed_mark;
+    if (cordi_waiter_claim(node))
+        cordi_list_append(claimed, &node->link);
+}
+
+static void wake_all(struct cordi_io *io)
+{
+    struct cordi_list claimed, *item;
+    cordi_list_init(&claimed);
+    cordi_spin_lock(&io->bits, 1);
+    for (int i = 0; i < 2; i++) {
+        struct cordi_direction_state *d = &io->direction[i];
+        while ((item = cordi_list_take(&d->queue)) != NULL)
+            claim_for_close(CORDI_ITEM(item, struct cordi_waiter, link), &claimed);
+        if (d->waiter != NULL)
+            claim_for_close(d->waiter, &claimed);
+        d->waiter = NULL;
+    }
+    cordi_spin_unlock(&io->bits, 1);
+    cordi_wake_list(&claimed);
+}
+
+static void wait_for_users(struct cordi_io *io)
+{
+    while (!cordi_handle_empty(&io->word)) {
+        struct cordi_waiter node;
+        cordi_wait_begin(&node, CORDI_UNCANCELLABLE, "the last user of a socket");
+        cordi_spin_lock(&io->bits, 1);
+        bool wait = !cordi_handle_empty(&io->word);
+        if (wait)
+            io->closer = &node;
+        cordi_spin_unlock(&io->bits, 1);
+        if (wait)
+            (void)cordi_park(CORD_FOREVER);
+        else
+            cordi_wait_abandon();
+    }
+}
+
+int cordi_io_close(uint64_t handle, void **data)
+{
+    struct cordi_io *io = slot_of(handle);
+    if (io == NULL || !cordi_handle_close(&io->word, (uint32_t)(handle >> 32)))
+        return -EBADF;
+    wake_all(io);
+    wait_for_users(io);
+    cordi_spin_lock(&io->bits, 1); /* its home cannot end meanwhile */
+    if (io->home != 0)
+        cordi_backend_epoll.forget(io);
+    io->home = 0;
+    cordi_spin_unlock(&io->bits, 1);
+    int fd = io->fd;
+    *data = io->data;
+    cordi_spin_lock(&table.lock, 1);
+    cordi_list_append(&table.free, &io->link);
+    cordi_spin_unlock(&table.lock, 1);
+    return fd;
+}
+
+/* --- turns --- */
+
+static int closed(const struct cordi_io *io)
+{
+    (void)io;
+    return cordi_fail(-EBADF, "closed");
+}
+
+static int wait_for_turn(struct cordi_io *io, struct cordi_direction_state *d, cord_deadline deadline)
+{
+    struct cordi_waiter node;
+    uint32_t turn;
+    int rc;
+    cordi_wait_begin(&node, CORDI_CANCELLABLE, "its turn on a socket");
+    cordi_spin_lock(&io->bits, 1);
+    turn = atomic_exchange(&d->turn, TURN_WANTED);
+    bool closing = cordi_handle_closing(&io->word);
+    if (turn != TURN_FREE && !closing)
+        cordi_list_append(&d->queue, &node.link);
+    cordi_spin_unlock(&io->bits, 1);
+    if (turn == TURN_FREE || closing) {
+        cordi_wait_abandon();
+        if (turn == TURN_FREE && closing)
+            cordi_io_turn_end(io, d == &io->direction[CORDI_READ] ? CORDI_READ : CORDI_WRITE);
+        return closing ? closed(io) : 0;
+    }
+    rc = cordi_park(deadline);
+    if (rc < 0) {
+        cordi_spin_lock(&io->bits, 1);
+        cordi_list_remove(&node.link);
+        cordi_spin_unlock(&io->bits, 1);
+    } else if (node.item == &closed_mark)
+        rc = closed(io);
+    return rc;
+}
+
+int cordi_io_turn(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline)
+{
+    struct cordi_direction_state *d = &io->direction[direction];
+    uint32_t free = TURN_FREE;
+    if (cordi_self_cancelled())
+        return cordi_fail(-ECANCELED, "cancelled");
+    if (atomic_compare_exchange_strong(&d->turn, &free, TURN_TAKEN))
+        return 0;
+    if (deadline.at == CORD_NOWAIT.at)
+        return cordi_fail(-EAGAIN, "another task's call is under way");
+    return wait_for_turn(io, d, deadline);
+}
+
+void cordi_io_turn_end(struct cordi_io *io, enum cordi_direction direction)
+{
+    struct cordi_direction_state *d = &io->direction[direction];
+    struct cord_task *wake = NULL;
+    struct cordi_list *item;
+    uint32_t taken = TURN_TAKEN;
+    if (atomic_compare_exchange_strong(&d->turn, &taken, TURN_FREE))
+        return;
+    cordi_spin_lock(&io->bits, 1);
+    while (wake == NULL && (item = cordi_list_take(&d->queue)) != NULL) {
+        struct cordi_waiter *node = CORDI_ITEM(item, struct cordi_waiter, link);
+        struct cord_task *task = node->task;
+        if (cordi_waiter_claim(node))
+            wake = task; /* the turn is handed over: it stays taken */
+    }
+    if (wake == NULL)
+        atomic_store(&d->turn, TURN_FREE);
+    cordi_spin_unlock(&io->bits, 1);
+    if (wake != NULL)
+        cordi_wake(wake);
+}
+
+/* --- readiness --- */
+
+static struct cord_task *report(struct cordi_direction_state *d)
+{
+    struct cordi_waiter *node = d->waiter;
+    struct cord_task *task = node != NULL ? node->task : NULL;
+    d->waiter = NULL;
+    if (node != NULL && cordi_waiter_claim(node))
+        return task;
+    d->ready = true;
+    return NULL;
+}
+
+void cordi_io_event(uint64_t handle, int events)
+{
+    struct cordi_io *io = slot_of(handle);
+    struct cord_task *wake[2] = { NULL, NULL };
+    cordi_spin_lock(&io->bits, 1);
+    if (handle_of(io) == handle) {
+        if (events & CORDI_EVENT_READ)
+            wake[0] = report(&io->direction[CORDI_READ]);
+        if (events & CORDI_EVENT_WRITE)
+            wake[1] = report(&io->direction[CORDI_WRITE]);
+    }
+    cordi_spin_unlock(&io->bits, 1);
+    for (int i = 0; i < 2; i++)
+        if (wake[i] != NULL)
+            cordi_wake(wake[i]);
+}
+
+enum { LISTED, NOT_NEEDED, IS_CLOSED };
+
+/* Makes the node the direction's waiter, unless there is news already. */
+static int list_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node,
+                       struct cordi_arm *arm)
+{
+    struct cordi_loop *loop = node->task->loop;
+    struct cordi_direction_state *d = &io->direction[direction];
+    int answer = LISTED;
+    cordi_spin_lock(&io->bits, 1);
+    if (cordi_handle_closing(&io->word))
+        answer = IS_CLOSED;
+    else if (d->ready) {
+        d->ready = false;
+        answer = NOT_NEEDED;
+    } else {
+        d->waiter = node;
+        if (loop != NULL && loop->backend->arm(loop, arm) < 0) {
+            d->waiter = NULL; /* a file: always ready. Or no memory in the kernel: the next try tells */
+            answer = NOT_NEEDED;
+        }
+    }
+    cordi_spin_unlock(&io->bits, 1);
+    return answer;
+}
+
+static void unlist_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
+{
+    cordi_spin_lock(&io->bits, 1);
+    if (io->direction[direction].waiter == node)
+        io->direction[direction].waiter = NULL;
+    cordi_spin_unlock(&io->bits, 1);
+}
+
+static int park_thread(struct cord_task *self, struct cordi_io *const *ios, int count, enum cordi_direction direction,
+                       cord_deadline deadline)
+{
+    struct pollfd fds[CORDI_IO_ANY + 1];
+    for (int i = 0; i < count; i++)
+        fds[i] = (struct pollfd){ .fd = ios[i]->fd, .events = direction == CORDI_READ ? POLLIN | POLLRDHUP : POLLOUT };
+    if (cordi_thread_park(self, fds, (unsigned)count, deadline) == 0)
+        return -1; /* woken, timed out or cancelled: the wait's state tells */
+    for (int i = 0; i < count; i++)
+        if (fds[i].revents != 0)
+            return i;
+    return -1;
+}
+
+int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_waiter nodes[CORDI_IO_ANY];
+    struct cordi_arm arms[CORDI_IO_ANY];
+    int listed = 0, answer = LISTED, index = -1, rc = 0;
+    assert(count > 0 && count <= CORDI_IO_ANY);
+    if (self->loop == NULL && (rc = cordi_thread_wake_fd(self)) < 0)
+        return cordi_fail_code(rc, "cannot wait for a descriptor");
+    cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");
+    for (int i = 0; i < count && answer == LISTED; i++) {
+        if (i > 0)
+            cordi_wait_join(&nodes[i], &nodes[0]);
+        arms[i] = (struct cordi_arm){ .io = ios[i], .handle = handle_of(ios[i]), .direction = direction };
+        answer = list_waiter(ios[i], direction, &nodes[i], &arms[i]);
+        if (answer == LISTED)
+            listed++;
+        else
+            index = i;
+    }
+    if (answer != LISTED)
+        cordi_wait_abandon();
+    else if (self->loop != NULL || cordi_wait_over(self))
+        rc = cordi_park(deadline);
+    else {
+        index = park_thread(self, ios, count, direction, deadline);
+        rc = index >= 0 ? 0 : cordi_wait_result(self);
+    }
+    struct cordi_waiter *winner = rc == 0 && index < 0 ? self->winner : NULL;
+    for (int i = 0; i < listed; i++) {
+        unlist_waiter(ios[i], direction, &nodes[i]);
+        if (self->loop != NULL)
+            self->loop->backend->disarm(self->loop, &arms[i]);
+        if (winner == &nodes[i])
+            index = i;
+    }
+    if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
+        return closed(ios[index]);
+    return rc < 0 ? rc : index;
+}
+
+int cordi_io_wait(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline)
+{
+    int rc = cordi_io_wait_any(&io, 1, direction, deadline);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- all slots --- */
+
+static void each_slot(void (*visit)(struct cordi_io *, uint32_t), uint32_t loop_id)
+{
+    for (uint32_t chunk = 0; chunk < CHUNKS; chunk++) {
+        struct cordi_io *slots = atomic_load_explicit(&table.chunks[chunk], memory_order_acquire);
+        for (uint32_t i = 0; slots != NULL && i < CHUNK; i++)
+            visit(&slots[i], loop_id);
+    }
+}
+
+/* Whoever waits on another loop, or reads next, tries again and registers anew. */
+static void leave_home(struct cordi_io *io, uint32_t loop_id)
+{
+    struct cord_task *wake[2] = { NULL, NULL };
+    cordi_spin_lock(&io->bits, 1);
+    if (io->home == loop_id) {
+        io->home = 0;
+        for (int i = 0; i < 2; i++)
+            wake[i] = report(&io->direction[i]);
+    }
+    cordi_spin_unlock(&io->bits, 1);
+    for (int i = 0; i < 2; i++)
+        if (wake[i] != NULL)
+            cordi_wake(wake[i]);
+}
+
+void cordi_io_loop_ends(uint32_t loop_id)
+{
+    each_slot(leave_home, loop_id);
+}
+
+static void forked(struct cordi_io *io, uint32_t loop_id)
+{
+    (void)loop_id;
+    uint64_t word = atomic_load(&io->word);
+    atomic_store(&io->bits, 0);
+    atomic_store(&io->word, word & ~CORDI_USERS);
+    io->home = 0;
+    io->closer = NULL;
+    for (int i = 0; i < 2; i++) {
+        struct cordi_direction_state *d = &io->direction[i];
+        atomic_store(&d->turn, TURN_FREE);
+        cordi_list_init(&d->queue);
+        d->waiter = NULL;
+        d->ready = true;
+    }
+}
+
+void cordi_io_before_fork(void)
+{
+    cordi_spin_lock(&table.lock, 1);
+}
+
+void cordi_io_after_fork(bool child)
+{
+    cordi_spin_unlock(&table.lock, 1);
+    if (child)
+        each_slot(forked, 0);
+}

@@ -1,0 +1,133 @@
+/* rt/io_verbs.c - the calls on descriptors that wait: each tries without blocking, and waits for readiness when it
+ * must. A call that goes well too many times in a row lets the loop's other coroutines run. */
+#include "rt/io.h"
+
+#include <errno.h>
+
+#include "rt/io_slot.h"
+#include "rt/loop.h"
+#include "rt/task.h"
+#include "sys/fd.h"
+
+enum { READY_IN_A_ROW = 128, PIPE_PIECE = 4096 /* what a pipe that is ready takes without blocking */ };
+
+static ssize_t done(struct cord_task *self, ssize_t answer)
+{
+    if (self->loop != NULL && ++self->ready_streak >= READY_IN_A_ROW)
+        cordi_loop_yield(self);
+    return answer;
+}
+
+static int not_ready(void)
+{
+    return cordi_fail(-EAGAIN, "not ready");
+}
+
+static bool ready_now(int fd, short events)
+{
+    struct pollfd poll = { .fd = fd, .events = events };
+    return cordi_fd_poll(&poll, 1, -1) > 0;
+}
+
+/* Descriptors that were given to us stay in the mode they are in; one in blocking mode is asked first. */
+static bool patient(struct cordi_io *io)
+{
+    if (io->patient < 0)
+        io->patient = !cordi_fd_is_nonblocking(io->fd);
+    return io->patient;
+}
+
+static ssize_t try_read(struct cordi_io *io, struct msghdr *message, int flags)
+{
+    if (io->type != 0)
+        return cordi_fd_recvmsg(io->fd, message, flags | MSG_DONTWAIT);
+    if (patient(io) && !ready_now(io->fd, POLLIN))
+        return -EAGAIN;
+    message->msg_flags = 0;
+    message->msg_namelen = 0;
+    return cordi_fd_readv(io->fd, message->msg_iov, (int)message->msg_iovlen);
+}
+
+static bool took_all(const struct cordi_io *io, const struct msghdr *message, int flags, ssize_t count)
+{
+    size_t room = 0;
+    if (io->type != SOCK_STREAM || flags != 0 || count <= 0)
+        return false;
+    for (size_t i = 0; i < (size_t)message->msg_iovlen; i++)
+        room += message->msg_iov[i].iov_len;
+    return (size_t)count < room;
+}
+
+ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_direction_state *d = &io->direction[CORDI_READ];
+    bool wait_first = d->drained && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
+    for (;;) {
+        int rc = 0;
+        if (wait_first)
+            rc = cordi_io_wait(io, CORDI_READ, deadline);
+        if (rc == 0 || rc == -ETIMEDOUT) { /* out of time, but never without having tried */
+            ssize_t count = try_read(io, message, flags);
+            d->drained = count != -EAGAIN && took_all(io, message, flags, count);
+            if (count != -EAGAIN)
+                return done(self, count);
+        }
+        if (rc < 0)
+            return rc;
+        if (deadline.at == CORD_NOWAIT.at)
+            return not_ready();
+        wait_first = true;
+    }
+}
+
+static ssize_t try_write(struct cordi_io *io, const struct msghdr *message, int flags)
+{
+    if (io->type != 0)
+        return cordi_fd_sendmsg(io->fd, message, flags | MSG_DONTWAIT);
+    if (!patient(io))
+        return cordi_fd_writev(io->fd, message->msg_iov, (int)message->msg_iovlen);
+    if (!ready_now(io->fd, POLLOUT))
+        return -EAGAIN;
+    size_t piece = message->msg_iovlen > 0 ? message->msg_iov[0].iov_len : 0;
+    return cordi_fd_write(io->fd, message->msg_iov[0].iov_base, piece < PIPE_PIECE ? piece : PIPE_PIECE);
+}
+
+ssize_t cordi_io_sendmsg(struct cordi_io *io, const struct msghdr *message, int flags, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    for (int rc = 0;;) {
+        ssize_t count = try_write(io, message, flags);
+        if (count != -EAGAIN)
+            return done(self, count);
+        if (deadline.at == CORD_NOWAIT.at)
+            return not_ready();
+        if (rc < 0)
+            return rc;
+        rc = cordi_io_wait(io, CORDI_WRITE, deadline);
+        if (rc < 0 && rc != -ETIMEDOUT)
+            return rc;
+    }
+}
+
+int cordi_io_accept(struct cordi_io *io, struct sockaddr *peer, socklen_t *length, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    for (int rc = 0;;) {
+        int fd = patient(io) && !ready_now(io->fd, POLLIN) ? -EAGAIN : cordi_fd_accept(io->fd, peer, length);
+        if (fd != -EAGAIN)
+            return (int)done(self, fd);
+        if (deadline.at == CORD_NOWAIT.at)
+            return not_ready();
+        if (rc < 0)
+            return rc;
+        rc = cordi_io_wait(io, CORDI_READ, deadline);
+        if (rc < 0 && rc != -ETIMEDOUT)
+            return rc;
+    }
+}
+
+int cordi_io_connect(struct cordi_io *io, const struct sockaddr *to, socklen_t length)
+{
+    return cordi_fd_connect(io->fd, to, length);
+}

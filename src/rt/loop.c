@@ -1,0 +1,298 @@
+/* rt/loop.c - the scheduler; see loop.h. */
+#include "rt/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "rt/runtime.h"
+#include "rt/task.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/proc.h"
+
+int cordi_loop_open(struct cordi_loop *loop)
+{
+    int rc;
+    *loop = (struct cordi_loop){ .id = atomic_fetch_add(&cordi_runtime.loop_ids, 1) + 1 };
+    cordi_list_init(&loop->ready);
+    cordi_list_init(&loop->tasks);
+    loop->thread = cordi_thread();
+    loop->host = cordi_self();
+    rc = cordi_thread_wake_fd(loop->host);
+    if (rc >= 0)
+        rc = cordi_backend_open(loop);
+    if (rc < 0)
+        return rc;
+    cordi_ctx_adopt(&loop->ctx);
+    loop->thread->loop = loop;
+    cordi_spin_lock(&cordi_runtime.lock, 1);
+    cordi_list_append(&cordi_runtime.loops, &loop->link);
+    cordi_spin_unlock(&cordi_runtime.lock, 1);
+    return 0;
+}
+
+void cordi_loop_close(struct cordi_loop *loop)
+{
+    while (atomic_load(&loop->wakers) > 0)
+        cordi_proc_yield();
+    cordi_spin_lock(&cordi_runtime.lock, 1);
+    cordi_list_remove(&loop->link);
+    cordi_spin_unlock(&cordi_runtime.lock, 1);
+    cordi_io_loop_ends(loop->id);
+    loop->backend->close(loop);
+    loop->thread->loop = NULL;
+}
+
+/* --- switching --- */
+
+static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_task *next)
+{
+    loop->thread->current = next;
+    cordi_ctx_switch(from, &next->ctx);
+}
+
+static void suspend(struct cordi_loop *loop, struct cord_task *self)
+{
+    struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
+    self->ready_streak = 0;
+    if (item == NULL) {
+        cordi_ctx_switch(&self->ctx, &loop->ctx);
+        return;
+    }
+    loop->budget--;
+    struct cord_task *next = CORDI_ITEM(item, struct cord_task, link);
+    if (next != self)
+        resume(loop, &self->ctx, next);
+}
+
+void cordi_loop_park(struct cord_task *self, cord_deadline deadline)
+{
+    struct cordi_loop *loop = self->loop;
+    if (deadline.at != 0) {
+        self->timer.key = deadline.at;
+        cordi_heap_insert(&loop->timers, &self->timer);
+        self->timed = true;
+    }
+    suspend(loop, self);
+    if (self->timed) {
+        cordi_heap_remove(&loop->timers, &self->timer);
+        self->timed = false;
+    }
+}
+
+void cordi_loop_yield(struct cord_task *self)
+{
+    cordi_list_append(&self->loop->ready, &self->link);
+    suspend(self->loop, self);
+}
+
+void cordi_loop_leave(struct cord_task *self)
+{
+    struct cordi_loop *loop = self->loop;
+    cordi_list_remove(&self->peers);
+    loop->leaving = self;
+    cordi_ctx_last_switch(&self->ctx, &loop->ctx);
+}
+
+void cordi_loop_wake(struct cord_task *task)
+{
+    struct cordi_loop *loop = task->loop;
+    if (cordi_thread()->loop == loop) {
+        cordi_list_append(&loop->ready, &task->link);
+        return;
+    }
+    atomic_fetch_add(&loop->wakers, 1);
+    struct cord_task *first = atomic_load(&loop->inbox);
+    do
+        task->next = first;
+    while (!atomic_compare_exchange_weak(&loop->inbox, &first, task)); /* from here the task may run and end */
+    if (atomic_load(&loop->asleep) && atomic_exchange(&loop->asleep, 0))
+        cordi_fd_event_set(loop->host->wake_fd);
+    atomic_fetch_sub(&loop->wakers, 1);
+}
+
+void cordi_loop_on_host(void (*fn)(void *), void *arg)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_loop *loop = self->loop;
+    if (loop == NULL) {
+        fn(arg);
+        return;
+    }
+    loop->on_host = fn;
+    loop->on_host_arg = arg;
+    loop->caller = self;
+    cordi_ctx_switch(&self->ctx, &loop->ctx);
+}
+
+/* --- turning --- */
+
+static void take_inbox(struct cordi_loop *loop)
+{
+    if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) == NULL)
+        return;
+    struct cord_task *task = atomic_exchange(&loop->inbox, NULL), *turned = NULL;
+    while (task != NULL) { /* first come first */
+        struct cord_task *next = task->next;
+        task->next = turned;
+        turned = task;
+        task = next;
+    }
+    while (turned != NULL) {
+        task = turned;
+        turned = task->next;
+        if (cordi_list_empty(&task->peers)) /* just started, from another thread */
+            cordi_list_append(&loop->tasks, &task->peers);
+        cordi_list_append(&loop->ready, &task->link);
+    }
+}
+
+static void fire_timers(struct cordi_loop *loop)
+{
+    struct cordi_heap_node *node = cordi_heap_first(&loop->timers);
+    if (node == NULL)
+        return;
+    int64_t now = cordi_clock_now();
+    for (; node != NULL && node->key <= now; node = cordi_heap_first(&loop->timers)) {
+        struct cord_task *task = CORDI_ITEM(node, struct cord_task, timer);
+        cordi_heap_remove(&loop->timers, node);
+        task->timed = false;
+        if (cordi_wait_end(task, CORDI_TIMED_OUT))
+            cordi_list_append(&loop->ready, &task->link);
+    }
+}
+
+static void run_ready(struct cordi_loop *loop)
+{
+    loop->budget = CORDI_TURN;
+    while (loop->budget > 0 && !cordi_list_empty(&loop->ready)) {
+        loop->budget--;
+        resume(loop, &loop->ctx, CORDI_ITEM(cordi_list_take(&loop->ready), struct cord_task, link));
+        while (loop->on_host != NULL) {
+            void (*fn)(void *) = loop->on_host;
+            loop->on_host = NULL;
+            fn(loop->on_host_arg); /* still as the caller */
+            resume(loop, &loop->ctx, loop->caller);
+        }
+        loop->thread->current = loop->host;
+        if (loop->leaving != NULL) {
+            struct cord_task *gone = loop->leaving;
+            loop->leaving = NULL;
+            atomic_fetch_sub(&loop->alive, 1);
+            cordi_task_end(gone);
+        }
+    }
+}
+
+static void wait_for_work(struct cordi_loop *loop)
+{
+    struct cordi_heap_node *node = cordi_heap_first(&loop->timers);
+    int64_t timeout = -1;
+    if (!cordi_list_empty(&loop->ready))
+        timeout = 0;
+    else if (node != NULL) {
+        timeout = node->key - cordi_clock_now();
+        if (timeout < 0)
+            timeout = 0;
+    }
+    if (timeout != 0) {
+        atomic_store(&loop->asleep, 1);
+        if (atomic_load(&loop->inbox) != NULL)
+            timeout = 0;
+    }
+    loop->backend->wait(loop, timeout);
+    atomic_store_explicit(&loop->asleep, 0, memory_order_relaxed);
+}
+
+void cordi_loop_run(struct cordi_loop *loop, bool forever, void (*look)(void *arg), void *arg)
+{
+    for (;;) {
+        take_inbox(loop);
+        fire_timers(loop);
+        run_ready(loop);
+        if (!forever && atomic_load(&loop->alive) == 0)
+            return;
+        if (look != NULL)
+            look(arg);
+        wait_for_work(loop);
+    }
+}
+
+/* --- the background loop --- */
+
+static int run_background(void *arg)
+{
+    struct cordi_loop *loop = arg;
+    int rc = cordi_loop_open(loop);
+    if (rc < 0) {
+        free(loop);
+        loop = NULL;
+    }
+    atomic_store(&cordi_runtime.background, rc < 0 ? (struct cordi_loop *)(intptr_t)rc : loop);
+    if (rc < 0)
+        return rc;
+    cordi_loop_run(loop, true, NULL, NULL);
+    return 0;
+}
+
+static bool failed(const struct cordi_loop *loop)
+{
+    return (intptr_t)loop < 0 && (intptr_t)loop > -4096;
+}
+
+static int make_background(void)
+{
+    struct cordi_loop *loop = malloc(sizeof *loop);
+    static const cord_task_options options = { .kind = CORD_THREAD, .name = "loop", .daemon = true };
+    struct cord_task *task;
+    int rc;
+    if (loop == NULL)
+        return -ENOMEM;
+    rc = cord_task_start(&task, run_background, loop, 0, &options);
+    if (rc < 0) {
+        free(loop);
+        return rc;
+    }
+    cord_task_free(task);
+    for (;;) { /* once in a process: the new thread has a few system calls to make */
+        struct cordi_loop *made = atomic_load(&cordi_runtime.background);
+        if (made != NULL && !failed(made))
+            return 0;
+        if (made != NULL) {
+            atomic_store(&cordi_runtime.background, NULL);
+            return (int)(intptr_t)made;
+        }
+        cordi_proc_yield();
+    }
+}
+
+int cordi_loop_for_start(struct cordi_loop **ret)
+{
+    struct cordi_loop *own = cordi_thread()->loop;
+    int rc = 0;
+    if (own == NULL) {
+        cordi_spin_lock(&cordi_runtime.background_lock, 1);
+        if (atomic_load(&cordi_runtime.background) == NULL)
+            rc = make_background();
+        own = atomic_load(&cordi_runtime.background);
+        cordi_spin_unlock(&cordi_runtime.background_lock, 1);
+    }
+    if (rc == 0)
+        *ret = own;
+    return rc;
+}
+
+void cordi_loops_after_fork(void)
+{
+    struct cordi_list *at = cordi_runtime.loops.next;
+    while (at != &cordi_runtime.loops) {
+        struct cordi_loop *loop = CORDI_ITEM(at, struct cordi_loop, link);
+        at = at->next;
+        loop->backend->close(loop); /* its copies of descriptors; the parent's stay */
+        loop->thread->loop = NULL;
+    }
+    cordi_list_init(&cordi_runtime.loops);
+    atomic_store(&cordi_runtime.background, NULL);
+    atomic_store(&cordi_runtime.background_lock, 0);
+}

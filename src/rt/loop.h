@@ -1,0 +1,75 @@
+/* rt/loop.h - a loop: an OS thread that drives coroutines.
+ *
+ * A turn takes in what other threads sent, fires timers, resumes at most CORDI_TURN coroutines and looks at the
+ * backend. It sleeps there only when nothing is ready. Coroutines of one loop hand over to each other directly; the
+ * scheduler itself runs on the thread's own stack and is switched to when a turn is over.
+ *
+ * WAKING A LOOP. A thread that sends a task pushes it onto the inbox and then looks at `asleep`; the loop stores
+ * `asleep` and then looks at the inbox, both sequentially consistent: one of them sees the other, so no wake is lost,
+ * and a loop that is not asleep costs its wakers no system call. `wakers` counts who is between push and look, so that
+ * a loop that ends does not vanish under them.
+ */
+#ifndef CORDI_RT_LOOP_H
+#define CORDI_RT_LOOP_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "rt/backend.h"
+#include "sys/ctx.h"
+
+struct cord_task;
+struct cordi_thread;
+
+enum { CORDI_TURN = 64 };
+
+struct cordi_loop {
+    struct cordi_list ready; /* coroutines that can go on, first come first served */
+    struct cordi_list tasks; /* all of its coroutines */
+    struct cordi_heap timers;
+    unsigned budget;             /* resumes left in this turn */
+    uint32_t id;                 /* never used again; what a descriptor's registration names */
+    struct cordi_ctx ctx;        /* the scheduler */
+    struct cord_task *host;      /* the thread's own task; its wake_fd ends the loop's sleep */
+    struct cordi_thread *thread; /* that drives it */
+    struct cord_task *leaving;   /* has ended; its stack is free once we are off it */
+    void (*on_host)(void *);     /* to be run on the thread's stack, for `caller` */
+    void *on_host_arg;
+    struct cord_task *caller;
+    const struct cordi_backend *backend;
+    void *state;            /* the backend's */
+    struct cordi_list link; /* in the runtime's list */
+
+    _Atomic(struct cord_task *) inbox; /* from other threads, last first */
+    _Atomic uint32_t asleep;
+    _Atomic uint32_t wakers;
+    _Atomic uint32_t alive; /* coroutines started and not ended */
+};
+
+int cordi_loop_open(struct cordi_loop *loop);
+void cordi_loop_close(struct cordi_loop *loop);
+
+/* Turns until no coroutine is alive (forever: a background loop never ends). Each turn calls look(arg), if given. */
+void cordi_loop_run(struct cordi_loop *loop, bool forever, void (*look)(void *arg), void *arg);
+
+/* The calling coroutine: suspends it; lets others go first; ends it. */
+void cordi_loop_park(struct cord_task *self, cord_deadline deadline);
+void cordi_loop_yield(struct cord_task *self);
+_Noreturn void cordi_loop_leave(struct cord_task *self);
+
+/* Makes a coroutine runnable. Any thread. */
+void cordi_loop_wake(struct cord_task *task);
+
+/* Runs fn(arg) on the thread's own stack, as the calling coroutine: for what needs more stack, and for fork. In a
+ * thread it is a plain call. */
+void cordi_loop_on_host(void (*fn)(void *), void *arg);
+
+/* The loop for a coroutine that the calling task starts; the background loop is made when needed. */
+int cordi_loop_for_start(struct cordi_loop **ret);
+
+/* In a forked child: the loops of the parent are not its own. */
+void cordi_loops_after_fork(void);
+
+#endif

@@ -1,0 +1,177 @@
+/* rt/park.c - the state machine of a wait; see park.h for the protocol and its invariant.
+ *
+ * No system call is made here: how a task sleeps is the loop's (coroutines) or the thread's business. The claim word
+ * is one compare-and-swap away from every racing answer:
+ *
+ *     WAITING, WAITING_FIRM -> WOKEN           by a waker, under the object's spin bit; it owes a wake
+ *     WAITING               -> WAS_CANCELLED   by cord_task_cancel(); it owes a wake
+ *     WAITING, WAITING_FIRM -> TIMED_OUT       by the task itself or its loop's timer; no wake is owed
+ *     WAITING, WAITING_FIRM -> ENDED_ITSELF    by the task itself; no wake is owed
+ *
+ * Cancelling is a store to `cancelled` and then a look at the wait; beginning a wait is a store to the wait and then a
+ * look at `cancelled`; both are sequentially consistent, so one of the two sees the other.
+ */
+#include "rt/park.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "rt/loop.h"
+#include "rt/task.h"
+#include "sys/proc.h"
+
+static int state_of(uint64_t wait)
+{
+    return (int)(wait & ((1 << CORDI_WAIT_BITS) - 1));
+}
+
+static bool waiting(uint64_t wait)
+{
+    return state_of(wait) == CORDI_WAITING || state_of(wait) == CORDI_WAITING_FIRM;
+}
+
+/* One exit from WAITING; `firm` says whether an uncancellable wait may be left this way. */
+static bool leave(struct cord_task *task, uint64_t number, int state, bool firm)
+{
+    uint64_t seen = atomic_load(&task->wait);
+    while (seen >> CORDI_WAIT_BITS == number && waiting(seen) && (firm || state_of(seen) == CORDI_WAITING))
+        if (atomic_compare_exchange_weak(&task->wait, &seen, number << CORDI_WAIT_BITS | (uint64_t)state))
+            return true;
+    return false;
+}
+
+bool cordi_wait_end(struct cord_task *self, int state)
+{
+    return leave(self, atomic_load(&self->wait) >> CORDI_WAIT_BITS, state, true);
+}
+
+bool cordi_wait_over(const struct cord_task *self)
+{
+    return state_of(atomic_load(&self->wait)) == CORDI_ENDED_ITSELF;
+}
+
+static bool cancel_pending(const struct cord_task *self)
+{
+    return self->shielded == 0 && atomic_load(&self->cancelled);
+}
+
+bool cordi_self_cancelled(void)
+{
+    return cancel_pending(cordi_self());
+}
+
+void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what)
+{
+    struct cord_task *self = cordi_self();
+    uint64_t number = (atomic_load_explicit(&self->wait, memory_order_relaxed) >> CORDI_WAIT_BITS) + 1;
+    bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
+    cordi_list_init(&node->link);
+    node->task = self;
+    node->number = number;
+    node->item = NULL;
+    self->winner = NULL;
+    self->waits_for = what;
+    atomic_store(&self->wait, number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING));
+    if (!firm && atomic_load(&self->cancelled))
+        (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);
+}
+
+void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first)
+{
+    *node = *first;
+    cordi_list_init(&node->link);
+    node->item = NULL;
+}
+
+bool cordi_waiter_claim(struct cordi_waiter *node)
+{
+    struct cord_task *task = node->task;
+    if (!leave(task, node->number, CORDI_WOKEN, true))
+        return false;
+    task->winner = node;
+    return true;
+}
+
+struct cordi_waiter *cordi_wait_winner(void)
+{
+    return cordi_self()->winner;
+}
+
+int cordi_wait_result(struct cord_task *self)
+{
+    switch (state_of(atomic_load(&self->wait))) {
+    case CORDI_WOKEN:
+        return 0;
+    case CORDI_TIMED_OUT:
+        return cordi_fail(-ETIMEDOUT, "timed out waiting for %s", self->waits_for);
+    default:
+        return cordi_fail(-ECANCELED, "cancelled while waiting for %s", self->waits_for);
+    }
+}
+
+int cordi_park(cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    if (cordi_wait_over(self))
+        return cordi_wait_result(self);
+    if (self->loop != NULL)
+        cordi_loop_park(self, deadline);
+    else
+        (void)cordi_thread_park(self, NULL, 0, deadline);
+    return cordi_wait_result(self);
+}
+
+void cordi_wait_abandon(void)
+{
+    struct cord_task *self = cordi_self();
+    if (cordi_wait_over(self) || cordi_wait_end(self, CORDI_ENDED_ITSELF))
+        return;
+    if (self->loop != NULL) /* claimed meanwhile: take the wake that is owed */
+        cordi_loop_park(self, CORD_FOREVER);
+    else
+        (void)cordi_thread_park(self, NULL, 0, CORD_FOREVER);
+}
+
+void cordi_wake(struct cord_task *task)
+{
+    if (task->loop != NULL)
+        cordi_loop_wake(task);
+    else
+        cordi_thread_wake(task);
+}
+
+void cordi_wake_list(struct cordi_list *claimed)
+{
+    struct cordi_list *item;
+    while ((item = cordi_list_take(claimed)) != NULL) {
+        struct cordi_waiter *node = CORDI_ITEM(item, struct cordi_waiter, link);
+        cordi_wake(node->task);
+    }
+}
+
+/* Whoever holds the bit has a few instructions to go, unless it lost its CPU: then spinning only delays it. */
+void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit)
+{
+    for (unsigned spins = 0; atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit;)
+        while (atomic_load_explicit(word, memory_order_relaxed) & bit)
+            if (++spins % 64 == 0)
+                cordi_proc_yield();
+}
+
+/* --- cancelling, which is the other claimer --- */
+
+void cord_task_cancel(cord_task *task)
+{
+    uint64_t seen;
+    atomic_store(&task->cancelled, 1);
+    seen = atomic_load(&task->wait);
+    if (state_of(seen) == CORDI_WAITING && leave(task, seen >> CORDI_WAIT_BITS, CORDI_WAS_CANCELLED, false))
+        cordi_wake(task);
+}
+
+void cordi_task_cancel_from_signal(struct cord_task *task)
+{
+    assert(task->loop == NULL); /* a coroutine's wake is not for signal handlers */
+    cord_task_cancel(task);
+}

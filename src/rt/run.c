@@ -1,0 +1,219 @@
+/* rt/run.c - cord_run(): the calling thread becomes a loop until fn and what it started have ended.
+ *
+ * fn runs as a coroutine of its own stack size. When it has answered, the same coroutine, shielded, ends the daemons
+ * and waits for the others: coroutines of this loop, threads and processes with this run's number. Signals only set
+ * a word and wake the loop; the loop cancels. In a child process, whose function has no loop, SIGINT cancels its task.
+ */
+#include <cordage/run.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "rt/loop.h"
+#include "rt/runtime.h"
+#include "rt/task.h"
+#include "sys/fd.h"
+#include "sys/proc.h"
+
+enum { MAIN_STACK = 256 * 1024 };
+
+struct run {
+    cord_fn *fn;
+    void *arg;
+    struct cordi_loop loop;
+    struct cord_task *main;
+    uint64_t root;
+    bool signals;   /* ours to look at */
+    bool cancelled; /* main was, for a signal or for the host task's sake */
+    bool leaving;   /* fn has answered */
+    int answer;
+};
+
+/* --- signals --- */
+
+static void on_signal(int signo)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&cordi_runtime.signal, &none, signo))
+        cordi_proc_exit_now(128 + SIGINT);
+    struct cord_task *task = atomic_load(&cordi_runtime.signal_task);
+    int fd = atomic_load(&cordi_runtime.signal_fd);
+    if (task != NULL)
+        cordi_task_cancel_from_signal(task);
+    if (fd >= 0)
+        cordi_fd_event_set(fd);
+}
+
+int cord_run_signal(void)
+{
+    return atomic_load(&cordi_runtime.signal);
+}
+
+void cordi_run_signals_after_fork(struct cord_task *task)
+{
+    if (atomic_exchange(&cordi_runtime.signal_fd, -1) < 0 && atomic_load(&cordi_runtime.signal_task) == NULL)
+        return;
+    atomic_store(&cordi_runtime.signal_task, task);
+    (void)cordi_proc_signal(SIGTERM, SIG_DFL, NULL); /* cord_task_terminate() ends it */
+}
+
+/* --- the end --- */
+
+static void end_one(struct cord_task *task, void *arg)
+{
+    struct run *run = arg;
+    if (!task->daemon && !run->cancelled)
+        return;
+    cord_task_cancel(task);
+}
+
+static void end_coroutines(struct run *run)
+{
+    for (struct cordi_list *at = run->loop.tasks.next; at != &run->loop.tasks; at = at->next) {
+        struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
+        if (task != run->main)
+            end_one(task, run);
+    }
+}
+
+static void terminate_one(struct cord_task *task, void *arg)
+{
+    struct run *run = arg;
+    if (task->kind == CORD_PROCESS && (task->daemon || run->cancelled))
+        (void)cordi_proc_kill(task->pidfd, SIGTERM);
+    end_one(task, arg);
+}
+
+static void find_one(struct cord_task *task, void *arg)
+{
+    struct cord_task **found = arg;
+    bool wait = !task->daemon || task->kind == CORD_PROCESS; /* a daemon process was sent SIGTERM */
+    if (*found != NULL || !wait)
+        return;
+    cordi_task_hold(task);
+    *found = task;
+}
+
+static struct cord_task *somebody_left(struct run *run)
+{
+    struct cord_task *found = NULL;
+    cordi_tasks_each(run->root, find_one, &found);
+    for (struct cordi_list *at = run->loop.tasks.next; at != &run->loop.tasks; at = at->next) {
+        struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
+        if (found == NULL && task != run->main) {
+            cordi_task_hold(task);
+            found = task;
+        }
+    }
+    return found;
+}
+
+static int end_others(void *arg)
+{
+    struct run *run = arg;
+    struct cord_task *task;
+    run->leaving = true;
+    end_coroutines(run);
+    cordi_tasks_each(run->root, terminate_one, run);
+    while ((task = somebody_left(run)) != NULL) {
+        (void)!cord_task_join(task, CORD_FOREVER, NULL);
+        cordi_task_drop(task);
+    }
+    return 0;
+}
+
+static int run_main(void *arg)
+{
+    struct run *run = arg;
+    run->answer = run->fn(run->arg);
+    char detail[sizeof run->main->detail];
+    int code = run->main->detail_code;
+    memcpy(detail, run->main->detail, sizeof detail);
+    (void)cord_shield(end_others, run);
+    memcpy(run->main->detail, detail, sizeof detail);
+    run->main->detail_code = code;
+    return run->answer;
+}
+
+/* Each turn: has somebody asked us to end? */
+static void look(void *arg)
+{
+    struct run *run = arg;
+    bool asked = cordi_thread_loop_cancelled(run->loop.host) || (run->signals && cord_run_signal() != 0);
+    if (!asked || run->cancelled)
+        return;
+    run->cancelled = true;
+    cord_task_cancel(run->main);
+    if (run->leaving) {
+        end_coroutines(run);
+        cordi_tasks_each(run->root, terminate_one, run);
+    }
+}
+
+/* --- cord_run --- */
+
+struct handlers {
+    struct sigaction interrupt, terminate;
+};
+
+static void handlers_set(struct handlers *old, int wake_fd)
+{
+    atomic_store(&cordi_runtime.signal, 0);
+    atomic_store(&cordi_runtime.signal_fd, wake_fd);
+    (void)cordi_proc_signal(SIGINT, on_signal, &old->interrupt);
+    (void)cordi_proc_signal(SIGTERM, on_signal, &old->terminate);
+}
+
+static void handlers_restore(const struct handlers *old)
+{
+    cordi_proc_signal_restore(SIGINT, &old->interrupt);
+    cordi_proc_signal_restore(SIGTERM, &old->terminate);
+    atomic_store(&cordi_runtime.signal_fd, -1);
+}
+
+static int start_main(struct run *run, size_t stack_size)
+{
+    cord_task_options options = { .name = "main", .stack_size = stack_size > 0 ? stack_size : MAIN_STACK };
+    int rc = cordi_coroutine_new(&run->main, run_main, run, 0, &options);
+    if (rc < 0)
+        return rc;
+    run->main->root = run->root;
+    run->main->loop = &run->loop;
+    cordi_task_hold(run->main);
+    return cordi_coroutine_start(run->main);
+}
+
+int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
+{
+    struct run run = { .fn = fn, .arg = arg };
+    struct cord_task *self = cordi_self();
+    struct handlers old;
+    int rc;
+    if (self->loop != NULL)
+        return cordi_fail(-EDEADLK, "cord_run: the calling task is a coroutine, which runs on a loop already");
+    cordi_runtime_start();
+    rc = cordi_loop_open(&run.loop);
+    if (rc < 0)
+        return rc;
+    run.root = atomic_fetch_add(&cordi_runtime.roots, 1) + 1;
+    run.signals = options != NULL && options->signals == CORD_SIGNALS_DEFAULT;
+    rc = start_main(&run, options != NULL ? options->stack_size : 0);
+    if (rc < 0) {
+        cordi_loop_close(&run.loop);
+        return cordi_fail_code(rc, "cord_run");
+    }
+    if (run.signals)
+        handlers_set(&old, self->wake_fd);
+    cordi_thread_loop_begin(self);
+    cordi_loop_run(&run.loop, false, look, &run);
+    cordi_thread_loop_end(self);
+    if (run.signals)
+        handlers_restore(&old);
+    self->detail_code = run.main->detail_code;
+    memcpy(self->detail, run.main->detail, sizeof self->detail);
+    cordi_task_drop(run.main);
+    cordi_loop_close(&run.loop);
+    return run.answer;
+}

@@ -1,0 +1,377 @@
+/* rt/task.c - what all kinds have in common: the calling thread, the control block, start, join, status, end.
+ *
+ * The end of a task happens in two steps. Its function's answer is noted in the block by whoever ran it
+ * (cordi_task_answer; for a process that is the child). Then the end is made known in the process that started it
+ * (cordi_task_end): joiners wake, the group is told, a failure nobody can see any more is logged.
+ */
+#include "rt/task.h"
+
+#include <cordage/error.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rt/group.h"
+#include "rt/loop.h"
+#include "rt/runtime.h"
+#include "sys/fd.h"
+#include "sys/proc.h"
+#include "sys/shm.h"
+
+static _Thread_local struct cordi_thread this_thread;
+
+static void thread_ends(void *arg)
+{
+    struct cordi_thread *thread = arg;
+    if (thread->foreign.wake_fd >= 0)
+        cordi_fd_close(thread->foreign.wake_fd);
+    thread->foreign.wake_fd = -1;
+    thread->own = thread->current = NULL;
+}
+
+/* In a forked child the thread that forked is the only one, and a new task. */
+void cordi_task_after_fork(void)
+{
+    struct cordi_thread *thread = cordi_thread();
+    if (thread->own != NULL && !thread->own->shared && thread->own->wake_fd >= 0)
+        cordi_fd_close(thread->own->wake_fd); /* the parent's, in copy */
+    thread->loop = NULL;
+    thread->own = thread->current = NULL;
+}
+
+/* A thread that cordage did not start becomes a task when it first calls. */
+static void adopt(struct cordi_thread *thread)
+{
+    cord_task_options options = { .name = "main" };
+    cordi_task_init(&thread->foreign, CORD_THREAD, &options);
+    thread->foreign.adopted = true;
+    thread->own = thread->current = &thread->foreign;
+    cordi_proc_thread_end_call(thread_ends, thread);
+}
+
+__attribute__((noinline)) struct cordi_thread *cordi_thread(void)
+{
+    struct cordi_thread *thread = &this_thread;
+    __asm__ volatile("" : "+r"(thread)); /* the compiler must not know that it is always the same */
+    return thread;
+}
+
+struct cord_task *cordi_self(void)
+{
+    struct cordi_thread *thread = cordi_thread();
+    if (thread->current == NULL)
+        adopt(thread);
+    return thread->current;
+}
+
+cord_task *cord_task_self(void)
+{
+    return cordi_self();
+}
+
+size_t *cordi_self_sent(void)
+{
+    return &cordi_self()->sent;
+}
+
+/* --- the threads and processes that run --- */
+
+void cordi_tasks_add(struct cord_task *task)
+{
+    cordi_spin_lock(&cordi_runtime.lock, 1);
+    cordi_list_append(&cordi_runtime.tasks, &task->link);
+    cordi_spin_unlock(&cordi_runtime.lock, 1);
+}
+
+void cordi_tasks_remove(struct cord_task *task)
+{
+    cordi_spin_lock(&cordi_runtime.lock, 1);
+    cordi_list_remove(&task->link);
+    cordi_spin_unlock(&cordi_runtime.lock, 1);
+}
+
+void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), void *arg)
+{
+    cordi_spin_lock(&cordi_runtime.lock, 1);
+    for (struct cordi_list *at = cordi_runtime.tasks.next; at != &cordi_runtime.tasks; at = at->next)
+        if (CORDI_ITEM(at, struct cord_task, link)->root == root)
+            visit(CORDI_ITEM(at, struct cord_task, link), arg);
+    cordi_spin_unlock(&cordi_runtime.lock, 1);
+}
+
+/* --- the block --- */
+
+void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options)
+{
+    memset(task, 0, sizeof *task);
+    cordi_list_init(&task->link);
+    cordi_list_init(&task->peers);
+    cordi_list_init(&task->sibling);
+    cordi_list_init(&task->joiners);
+    task->kind = (uint8_t)kind;
+    task->daemon = options->daemon;
+    task->wake_fd = task->pidfd = -1;
+    atomic_init(&task->references, 1);
+    if (options->name != NULL)
+        snprintf(task->name, sizeof task->name, "%s", options->name);
+    else
+        snprintf(task->name, sizeof task->name, "%s-%u", cord_kind_name(kind),
+                 atomic_fetch_add(&cordi_runtime.numbers[kind], 1) + 1);
+}
+
+static size_t rounded(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
+/* Of kinds thread, process, serial: block, argument and result in one piece. */
+struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, size_t arg_size,
+                                 const cord_task_options *options)
+{
+    size_t size = rounded(sizeof(struct cord_task)) + rounded(arg_size) + options->result_size;
+    struct cord_task *task;
+    void *block;
+    if (options->result_size > UINT32_MAX || size < arg_size)
+        return NULL;
+    if (kind == CORD_PROCESS) {
+        if (cordi_shm_map(&block, size) < 0)
+            return NULL;
+    } else if ((block = malloc(size)) == NULL)
+        return NULL;
+    task = block;
+    cordi_task_init(task, kind, options);
+    task->shared = kind == CORD_PROCESS;
+    task->block = block;
+    task->fn = fn;
+    task->arg = (char *)block + rounded(sizeof *task);
+    task->result = (char *)task->arg + rounded(arg_size);
+    task->result_size = (uint32_t)options->result_size;
+    if (arg_size > 0)
+        memcpy(task->arg, arg, arg_size);
+    else
+        memcpy(&task->arg, &arg, sizeof arg);
+    return task;
+}
+
+void cordi_task_hold(struct cord_task *task)
+{
+    atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
+}
+
+void cordi_task_drop(struct cord_task *task)
+{
+    if (atomic_fetch_sub(&task->references, 1) != 1 || task->adopted)
+        return;
+    if (task->pidfd >= 0)
+        cordi_fd_close(task->pidfd);
+    if (task->wake_fd >= 0)
+        cordi_fd_close(task->wake_fd);
+    if (task->kind == CORD_COROUTINE)
+        cordi_coroutine_free(task);
+    else if (task->shared)
+        cordi_shm_unmap(task->block);
+    else
+        free(task->block);
+}
+
+/* --- start --- */
+
+static int start(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
+                 const cord_task_options *options)
+{
+    struct cord_task *task = NULL;
+    int rc = 0;
+    if (options->kind == CORD_COROUTINE)
+        rc = cordi_coroutine_new(&task, fn, arg, arg_size, options);
+    else if ((task = cordi_task_new(options->kind, fn, arg, arg_size, options)) == NULL)
+        rc = -ENOMEM;
+    if (rc < 0)
+        return cordi_fail_code(rc, "task \"%s\": cannot start", options->name ? options->name : "");
+    task->root = cordi_self()->root;
+    *ret = task;
+    return 0;
+}
+
+/* Serial: here and now, as a task of its own as far as results and sentences go, but on the caller's waits. */
+static void run_serial(struct cord_task *task)
+{
+    struct cord_task *self = cordi_self();
+    void *result = self->result;
+    uint32_t size = self->result_size, used = self->result_used;
+    self->result = task->result; /* cord_task_return() is made by the caller, for this task */
+    self->result_size = task->result_size;
+    int rc = task->fn(task->arg);
+    task->result_used = self->result_used;
+    self->result = result;
+    self->result_size = size;
+    self->result_used = used;
+    memcpy(task->detail, self->detail, sizeof task->detail);
+    task->detail_code = self->detail_code;
+    task->cancelled = self->cancelled;
+    cordi_task_answer(task, rc);
+    cordi_task_end(task);
+}
+
+int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
+                      const cord_task_options *given)
+{
+    static const cord_task_options defaults;
+    cord_task_options options = given != NULL ? *given : defaults;
+    struct cord_task *task;
+    int rc;
+    if (options.kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
+        return cordi_fail(-EINVAL, "a process cannot be given a pointer of this one: pass the size to have it copied, "
+                                   "or memory from cord_shared_new()");
+    if ((unsigned)options.kind > CORD_SERIAL)
+        return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options.kind);
+    if (ret == NULL && group == NULL)
+        options.daemon = true;
+    cordi_runtime_start();
+    rc = start(&task, fn, arg, arg_size, &options);
+    if (rc < 0)
+        return rc;
+    task->orphan = ret == NULL;
+    task->group = group;
+    if (group != NULL)
+        cordi_group_add(group, task);
+    cordi_task_hold(task); /* one reference is the run's, one the handle's */
+    if (options.kind == CORD_COROUTINE)
+        rc = cordi_coroutine_start(task);
+    else if (options.kind == CORD_THREAD)
+        rc = cordi_thread_start(task, options.stack_size);
+    else if (options.kind == CORD_PROCESS)
+        rc = cordi_process_start(task);
+    else
+        run_serial(task);
+    if (rc < 0) {
+        cordi_fail_code(rc, "task \"%s\": cannot start", task->name);
+        if (group != NULL)
+            cordi_group_remove(group, task);
+        cordi_task_drop(task);
+        cordi_task_drop(task);
+        return rc;
+    }
+    if (ret != NULL)
+        *ret = task;
+    else
+        cordi_task_drop(task);
+    return 0;
+}
+
+int cord_task_start(cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size, const cord_task_options *options)
+{
+    return cordi_task_launch(ret, NULL, fn, arg, arg_size, options);
+}
+
+/* --- end --- */
+
+void cordi_task_answer(struct cord_task *task, int rc)
+{
+    task->value = rc;
+    task->how = rc >= 0 ? CORD_RETURNED : rc == -ECANCELED && task->cancelled ? CORD_CANCELLED : CORD_FAILED;
+    if (rc >= 0)
+        task->detail[0] = '\0';
+    else if (task->detail_code != rc)
+        snprintf(task->detail, sizeof task->detail, "%s", cord_strerror(rc));
+    atomic_store(&task->left, 1);
+}
+
+static void log_failure(const struct cord_task *task)
+{
+    if (task->how == CORD_FAILED || task->how == CORD_SIGNALED)
+        cordi_log("task \"%s\": %s", task->name, task->detail);
+}
+
+void cordi_task_end(struct cord_task *task)
+{
+    struct cordi_list claimed, *item;
+    cordi_list_init(&claimed);
+    bool orphan;
+    if (task->group != NULL)
+        cordi_group_ended(task->group, task);
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    atomic_fetch_or(&task->end, CORDI_ENDED);
+    orphan = task->orphan && task->group == NULL;
+    while ((item = cordi_list_take(&task->joiners)) != NULL)
+        if (cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
+            cordi_list_append(&claimed, item);
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    cordi_wake_list(&claimed);
+    if (orphan)
+        log_failure(task);
+    cordi_task_drop(task);
+}
+
+static bool ended(const struct cord_task *task)
+{
+    return atomic_load(&task->end) & CORDI_ENDED;
+}
+
+cord_how cord_task_status(const cord_task *task, cord_outcome *out)
+{
+    bool over = ended(task);
+    if (out != NULL) {
+        *out = (cord_outcome){ .how = over ? task->how : CORD_RUNNING, .value = over ? task->value : 0 };
+        if (over)
+            snprintf(out->error, sizeof out->error, "%.*s", (int)sizeof out->error - 1, task->detail);
+    }
+    return over ? task->how : CORD_RUNNING;
+}
+
+static int wait_for_end(struct cord_task *task, cord_deadline deadline)
+{
+    struct cordi_waiter node;
+    int rc;
+    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a task to end");
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    bool over = ended(task);
+    if (!over)
+        cordi_list_append(&task->joiners, &node.link);
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    if (over) {
+        cordi_wait_abandon();
+        return 0;
+    }
+    rc = cordi_park(deadline);
+    if (rc < 0) {
+        cordi_spin_lock(&task->end, CORDI_END_SPIN);
+        cordi_list_remove(&node.link);
+        cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    }
+    return rc;
+}
+
+int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
+{
+    int rc = 0;
+    if (task == cordi_self())
+        return cordi_fail(-EDEADLK, "task \"%s\" cannot join itself", task->name);
+    if (cordi_self_cancelled())
+        return cordi_fail(-ECANCELED, "cancelled before joining task \"%s\"", task->name);
+    if (!ended(task)) {
+        if (deadline.at == CORD_NOWAIT.at)
+            return cordi_fail(-EAGAIN, "task \"%s\" still runs", task->name);
+        rc = wait_for_end(task, deadline);
+    }
+    if (rc == 0) {
+        task->joined = true;
+        cord_task_status(task, out);
+    }
+    return rc;
+}
+
+void cord_task_free(cord_task *task)
+{
+    if (task == NULL || task->adopted)
+        return;
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    bool unseen = ended(task) && !task->joined;
+    task->orphan = true;
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    if (unseen && task->group == NULL)
+        log_failure(task);
+    cordi_task_drop(task);
+}

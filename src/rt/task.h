@@ -1,0 +1,148 @@
+/* rt/task.h - the control block of a task, of any kind; rt's own.
+ *
+ * A coroutine's block lies at the top of its stack, so that a parked one costs one page. A thread's is on the heap, a
+ * foreign thread's in its thread-local storage. A process's lies in memory that parent and child share: the child runs
+ * on it like a thread on its own block, and the parent cancels it there as it cancels a thread.
+ *
+ * Lifetime: `references` counts the handle and the run itself; who drops the last one frees the block.
+ */
+#ifndef CORDI_RT_TASK_H
+#define CORDI_RT_TASK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cordage/task.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "rt/park.h"
+#include "sys/ctx.h"
+#include "sys/stack.h"
+
+struct cordi_loop;
+struct cord_group;
+
+/* The low bits of cord_task.wait; above them is the number of the wait. */
+enum {
+    CORDI_WOKEN = 0,        /* claimed by a waker (or no wait is on): one cordi_wake() is owed or has come */
+    CORDI_WAITING = 1,      /* and may be cancelled */
+    CORDI_WAITING_FIRM = 2, /* and may not */
+    CORDI_TIMED_OUT = 3,
+    CORDI_WAS_CANCELLED = 4, /* claimed by cord_task_cancel(): one wake is owed */
+    CORDI_ENDED_ITSELF = 5,  /* claimed by the waiting task: nobody owes a wake */
+    CORDI_WAIT_BITS = 3
+};
+
+/* cord_task.permit: how a task that has a thread of its own sleeps. */
+enum { CORDI_AWAKE = 0, CORDI_PERMIT, CORDI_IN_FUTEX, CORDI_IN_POLL, CORDI_IN_LOOP, CORDI_WRITTEN };
+
+/* cord_task.end: its spin bit, and whether it has ended. */
+#define CORDI_END_SPIN ((uint64_t)1)
+#define CORDI_ENDED ((uint64_t)2)
+
+struct cord_task {
+    struct cordi_list link;       /* run queue of its loop; the list of threads and processes */
+    struct cordi_list peers;      /* all coroutines of its loop */
+    struct cord_task *next;       /* in its loop's inbox */
+    _Atomic uint64_t wait;        /* number and state of its wait */
+    struct cordi_waiter *winner;  /* the node that was claimed; by the claimer, before the wake */
+    const char *waits_for;        /* a word for reports */
+    _Atomic uint32_t permit;      /* see above; a futex word */
+    int wake_fd;                  /* eventfd that ends its poll(2), and its loop's sleep; -1 until needed */
+    struct cordi_loop *loop;      /* a coroutine's; NULL: it has a thread of its own */
+    struct cordi_heap_node timer; /* of its wait, in its loop's heap while timed */
+    bool timed;
+    struct cordi_ctx ctx;
+    struct cordi_stack stack;
+
+    cord_fn *fn;
+    void *arg;
+    void *result; /* result_size bytes */
+    uint32_t result_size, result_used;
+    _Atomic uint32_t references;
+    _Atomic uint64_t end;      /* see above */
+    struct cordi_list joiners; /* waiters, under end's spin bit */
+    struct cord_group *group;  /* told of its end */
+    struct cordi_list sibling; /* in the group's list, under its spin bit */
+    uint64_t root;             /* the cord_run() it was started under, 0: none */
+    _Atomic uint32_t cancelled;
+    uint32_t shielded; /* depth of cord_shield() */
+    uint8_t kind;
+    bool daemon, shared, adopted;
+    bool orphan; /* nobody holds its handle: its failure is logged; under end's spin bit */
+    _Atomic bool joined;
+    cord_how how; /* the outcome, once ended */
+    int value;
+    int pid, pidfd;        /* a process's */
+    _Atomic uint32_t left; /* a process: its function has answered `value` */
+    uint32_t ready_streak; /* I/O calls that did not wait, since the last one that did */
+    size_t sent;           /* cord_socket_sent() */
+    void *block;           /* what to free, or unmap when shared */
+    int detail_code;       /* the answer that detail belongs to */
+    char name[32];
+    char detail[160];
+};
+
+/* The calling thread. */
+struct cordi_thread {
+    struct cord_task *current;
+    struct cordi_loop *loop;  /* that this thread drives, or NULL */
+    struct cord_task *own;    /* the task that is the thread itself */
+    struct cord_task foreign; /* its block where cordage did not start the thread */
+};
+struct cordi_thread *cordi_thread(void); /* noinline: a coroutine must not keep the address of a thread-local */
+
+/* Fills the common fields. */
+void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options);
+struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, size_t arg_size,
+                                 const cord_task_options *options);
+void cordi_task_hold(struct cord_task *task);
+void cordi_task_drop(struct cord_task *task);
+
+/* Notes what fn answered in its own block; then, from the loop, thread or watcher that ran it: wakes the joiners, tells
+ * the group, logs what nobody will see, drops the run's reference. */
+void cordi_task_answer(struct cord_task *task, int rc);
+void cordi_task_end(struct cord_task *task);
+
+/* Kinds: each starts a filled block. */
+int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
+                        const cord_task_options *options);
+int cordi_coroutine_start(struct cord_task *task);
+int cordi_thread_start(struct cord_task *task, size_t stack_size);
+int cordi_process_start(struct cord_task *task);
+void cordi_coroutine_free(struct cord_task *task);
+
+/* Suspends a task with a thread of its own: in futex(2), or in poll(2) with descriptors of interest (count > 0), whose
+ * readiness then ends the wait with 1. */
+struct pollfd;
+int cordi_thread_park(struct cord_task *self, struct pollfd *fds, unsigned count, cord_deadline deadline);
+void cordi_thread_wake(struct cord_task *task);
+int cordi_thread_wake_fd(struct cord_task *self); /* makes it when needed; -EMFILE */
+
+/* A thread drives a loop: its own task counts as waiting, so that cancelling it wakes the loop. */
+void cordi_thread_loop_begin(struct cord_task *self);
+bool cordi_thread_loop_cancelled(const struct cord_task *self);
+void cordi_thread_loop_end(struct cord_task *self);
+
+/* The waiting task ends its own wait: true, unless somebody has claimed it and owes a wake. */
+bool cordi_wait_end(struct cord_task *self, int state);
+bool cordi_wait_over(const struct cord_task *self); /* already, by itself: cancelled before it began */
+int cordi_wait_result(struct cord_task *self);
+
+/* From a signal handler. */
+void cordi_task_cancel_from_signal(struct cord_task *task);
+
+/* cord_task_start(), and for a member of a group. */
+int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
+                      const cord_task_options *options);
+
+/* All threads and processes that were started and run; for cord_run(). */
+void cordi_tasks_add(struct cord_task *task);
+void cordi_tasks_remove(struct cord_task *task);
+void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), void *arg); /* under a spin bit */
+void cordi_task_after_fork(void);
+
+#endif
