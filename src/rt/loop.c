@@ -71,14 +71,11 @@ void cordi_loop_park(struct cord_task *self, cord_deadline deadline)
     struct cordi_loop *loop = self->loop;
     if (deadline.at != 0) {
         self->timer.key = deadline.at;
-        cordi_heap_insert(&loop->timers, &self->timer);
-        self->timed = true;
+        cordi_heap_add(&loop->timers, &self->timer);
     }
     suspend(loop, self);
-    if (self->timed) {
+    if (deadline.at != 0)
         cordi_heap_remove(&loop->timers, &self->timer);
-        self->timed = false;
-    }
 }
 
 void cordi_loop_yield(struct cord_task *self)
@@ -157,7 +154,6 @@ static void fire_timers(struct cordi_loop *loop)
     for (; node != NULL && node->key <= now; node = cordi_heap_first(&loop->timers)) {
         struct cord_task *task = CORDI_ITEM(node, struct cord_task, timer);
         cordi_heap_remove(&loop->timers, node);
-        task->timed = false;
         if (cordi_wait_end(task, CORDI_TIMED_OUT))
             cordi_list_append(&loop->ready, &task->link);
     }

@@ -220,7 +220,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
 {
     static const cord_task_options defaults;
     cord_task_options options = given != NULL ? *given : defaults;
-    struct cord_task *task;
+    struct cord_task *task = NULL;
     int rc;
     if (options.kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
         return cordi_fail(-EINVAL, "a process cannot be given a pointer of this one: pass the size to have it copied, "

@@ -53,8 +53,7 @@ struct cord_task {
     _Atomic uint32_t permit;      /* see above; a futex word */
     int wake_fd;                  /* eventfd that ends its poll(2), and its loop's sleep; -1 until needed */
     struct cordi_loop *loop;      /* a coroutine's; NULL: it has a thread of its own */
-    struct cordi_heap_node timer; /* of its wait, in its loop's heap while timed */
-    bool timed;
+    struct cordi_heap_node timer; /* of its wait, in its loop's heap */
     struct cordi_ctx ctx;
     struct cordi_stack stack;
 
