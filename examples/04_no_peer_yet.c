@@ -1,5 +1,5 @@
 /* A UDP server cannot speak first: nobody is there until a datagram has come. What happens when it tries.
- * Note S3 line 32, "不能先发信息" (row 4). Python: sk.send on a bound socket gives OSError 89, EDESTADDRREQ.
+ * Note S3 line 33, "不能先发信息" (row 4). Python: sk.send on a bound socket gives OSError 89, EDESTADDRREQ.
  * Run: ./04_no_peer_yet [ADDRESS]      default udp:127.0.0.1:9090; then: echo hi | nc -u -w1 127.0.0.1 9090 */
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* The smallest server: its handler does nothing, so each connection is accepted and closed in good order.
- * Note S4, the threaded server (row 28). Python: ThreadingTCPServer(('127.0.0.1', 8000), MyServer), handle: pass.
+ * Note S4 line 2 (row 28). Python: ThreadingTCPServer(('127.0.0.1', 8000), MyServer), handle: pass.
  * Run: ./28_empty_handler [KIND [ADDRESS]]      default thread tcp:127.0.0.1:8000; then: nc 127.0.0.1 8000 */
 #include <cordage.h>
 

@@ -1,5 +1,5 @@
 /* "Always one send, one recv": why the rule breaks, and what makes it unnecessary.
- * Note S4 (row 50), "永远遵循一发一收". Python: nothing; struct.pack('!i', len(data)) by hand.
+ * Note S4 line 2 (row 50), "永远遵循一发一收". Python: nothing; struct.pack('!i', len(data)) by hand.
  * Run: ./one_send_one_recv
  * TCP carries bytes, not messages. Three messages that leave close together arrive as one, and one that is larger
  * than the receiver's buffer arrives as several. With a length in front of each (cord_send_frame, the wire form of
