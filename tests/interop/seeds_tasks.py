@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""The notes' thread and process programs (rows 17-26): what examples/ prints, how long it takes, what is left over.
+
+    tests/interop/seeds_tasks.py [PATTERN]    CORDAGE_BUILD or CORD_BUILD: the build directory (default: build)
+
+What is expected is written here and compared with the notes' recorded output where that is at hand. Process ids are
+replaced by PID; where the order of lines is free they are sorted.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import sys
+import threading
+import time
+
+from pairs import KINDS, case, check, example, golden, run_cases, same, until
+
+DATABASE = pathlib.Path("ticket_db.py")
+
+
+def normal(text, in_order=True):
+    lines = re.sub(r"\d{2,}", "PID", text).split("\n")[:-1]
+    return lines if in_order else sorted(lines)
+
+
+def like_golden(title, expected, in_order=True):
+    record = golden("proc.txt", title)
+    if record:
+        same(normal(expected, in_order), normal(re.sub(r"\n*(wall .*)?\n*$", "\n", record["p"]), in_order),
+             "the expectation and the record")
+
+
+def finished(name, *args, code=0):
+    """Runs an example to its end; (the program, seconds)."""
+    began = time.monotonic()
+    program = example(name, *args)
+    same([program.end(), program.err], [code, ""], f"{name}: exit code, stderr")
+    took = time.monotonic() - began
+    same(program.group(), [], "processes left behind")
+    return program, took
+
+
+def printed(name, expected, title=None, args=(), in_order=True):
+    if title:
+        like_golden(title, expected, in_order)
+    program, took = finished(name, *args)
+    same(normal(program.out, in_order), normal(expected, in_order), "stdout")
+    return program, took
+
+
+# Rows 17, 18: threads
+
+
+def thread_class(kind):
+    program = example("17_thread_class", kind)
+    program.wait_for("runnnnnn\n", 3)
+    program.wait_for("这是主线程\n", 3)
+    counts = [program.out.count("runnnnnn\n"), program.out.count("这是主线程\n")]
+    check(max(counts) - min(counts) <= 1, f"both print every second: {counts}")
+    began = time.monotonic()
+    os.kill(program.pid, signal.SIGINT)
+    same(program.end(), 130, "exit code after Ctrl-C")
+    check(time.monotonic() - began < 5, "one Ctrl-C ends both")
+    same(program.group(), [], "processes left behind")
+
+
+for kind_ in KINDS[:3]:
+    case(f"seeds_tasks.thread_class_as_{kind_}")(lambda k=kind_: thread_class(k))
+
+
+for kind_ in KINDS:
+    if kind_ != "process":  # a process has its own copy of the number
+
+        @case(f"seeds_tasks.lock_counter_as_{kind_}")
+        def _(k=kind_):
+            printed("18_lock_counter", "运算结果是2000000\n", args=("locked", k))
+
+
+@case("seeds_tasks.lock_counter_unlocked_loses_additions")
+def _():
+    for kind in "thread", "coroutine":
+        program, _ = finished("18_lock_counter", "unlocked", kind)
+        total = int(program.out.removeprefix("运算结果是"))
+        check(1000 <= total < 2000000, f"{kind}: the total is {total}")
+
+
+# Rows 19-25: processes
+
+
+@case("seeds_tasks.process_basic")
+def _():
+    _, took = printed("19_process_basic", "hello bob\n我是子进程\n执行主进程的内容了\n", "s3_process_basic.py")
+    check(1 <= took < 10, f"the parent sleeps a second: {took}")
+
+
+@case("seeds_tasks.process_five")
+def _():
+    _, took = printed("20_process_five", 5 * "hello bob\n" + "父进程在执行\n", in_order=False)
+    check(1 <= took < 10, f"they are waited for: {took}")
+
+
+@case("seeds_tasks.process_class")
+def _():
+    lines = "1234\nwupeiqi 正在和女主播聊天\n1234\nyuanhao 正在和女主播聊天\n1234\nnezha 正在和女主播聊天\n主线程\n"
+    program, _ = printed("21_process_class", lines, in_order=False)
+    check(program.out.endswith("主线程\n"), "the parent's line is last")
+    pids = set(re.findall(r"\d{2,}", program.out))
+    check(len(pids) == 3 and str(program.pid) not in pids, f"three processes: {pids}")
+    program, _ = printed("21_process_class", lines, args=("direct",), in_order=False)
+    check(f"{program.pid}\nyuanhao" in program.out, "run called directly runs in the parent")
+
+
+@case("seeds_tasks.daemon_two")
+def _():
+    lines = "func2 before 1234\nin func before 1234\n主进程 1234\nfunc2 after 1234\n"
+    like_golden("s3_daemon_two.py", lines)
+    program, took = finished("22_daemon_two")
+    got = normal(program.out)
+    same([sorted(got[:2]), got[2:]], [normal(lines)[:2], normal(lines)[2:]], "stdout")
+    check(5 <= took < 6 + 5, f"the ordinary one is waited for: {took}")
+    main = int(re.search(r"主进程 (\d+)", program.out)[1])
+    same(main, program.pid, "the main process's id")
+
+
+@case("seeds_tasks.join_five")
+def _():
+    printed("23_join_five", 5 * "hello bob\n" + "父进程在执行\n", "s3_join_five.py")
+
+
+@case("seeds_tasks.class_join")
+def _():
+    printed("24_class_join", "houbinglei\n主程序\n", "s3_class_join.py")
+
+
+@case("seeds_tasks.daemon_five")
+def _():
+    program, took = finished("25_daemon_five")
+    lines = program.out.split("\n")[:-1]
+    same([lines.count("父进程在执行"), set(lines) <= {"父进程在执行", "hello bob"}, len(lines) <= 6], [1, True, True],
+         f"stdout {lines}")
+    check(took < 1.5, f"nobody waits for the daemons: {took}")
+
+
+for name_, lines_ in [("19_process_basic", ["hello bob", "我是子进程", "执行主进程的内容了"]),
+                      ("20_process_five", 5 * ["hello bob"] + ["父进程在执行"]),
+                      ("23_join_five", 5 * ["hello bob"] + ["父进程在执行"]),
+                      ("24_class_join", ["houbinglei", "主程序"])]:
+
+    @case(f"seeds_tasks.{name_[3:]}_in_the_other_kinds")
+    def _(name=name_, lines=tuple(lines_)):
+        for kind in "coroutine", "thread", "serial":
+            program, _ = finished(name, kind)
+            same(sorted(program.out.split("\n")[:-1]), sorted(lines), f"{name} {kind}")
+
+
+# Row 26: tickets
+
+
+def sold(program, count, buyers):
+    """The three kinds of lines, and the file, after all have bought."""
+    queries = re.findall(r"^(\d+)查询余票 :  (\d+)$", program.out, re.M)
+    bought = re.findall(r"^(\d+)购票成功$", program.out, re.M)
+    refused = program.out.count("购票失败\n")
+    number = min(count, buyers)
+    same(sorted(int(number) for number, _ in queries), list(range(buyers)), "who asked")
+    check(all(int(left) <= count for _, left in queries), f"what they saw: {queries}")
+    same([len(bought), len(set(bought)), refused], [number, number, buyers - number], "bought, by whom, refused")
+    same(program.out.count("\n"), 2 * buyers, "lines")
+    same(json.loads(DATABASE.read_text()), {"count": count - number}, "what is left")
+
+
+def always_valid(stop, bad):
+    """Reads the file over and over: it is always whole."""
+    while not stop.is_set():
+        try:
+            json.loads(DATABASE.read_text())
+        except (ValueError, OSError) as why:
+            bad.append(repr(why))
+        time.sleep(0.001)
+
+
+def tickets(count, buyers, kind="process"):
+    DATABASE.write_text(json.dumps({"count": count}))
+    stop, bad = threading.Event(), []
+    reader = threading.Thread(target=always_valid, args=(stop, bad))
+    reader.start()
+    try:
+        program, _ = finished("tickets", kind, str(buyers))
+    finally:
+        stop.set()
+        reader.join()
+    same(bad, [], "times the file was not whole")
+    sold(program, count, buyers)
+
+
+for count_, buyers_ in [(3, 20), (0, 20), (1, 20), (100, 20), (3, 50)]:
+    case(f"seeds_tasks.tickets_{count_}_for_{buyers_}")(lambda c=count_, b=buyers_: tickets(c, b))
+for kind_ in "coroutine", "thread", "serial":
+    case(f"seeds_tasks.tickets_as_{kind_}")(lambda k=kind_: tickets(3, 5, k))
+
+
+@case("seeds_tasks.tickets_like_the_record")
+def _():
+    record = golden("proc.txt", "ticket 3")
+    DATABASE.write_text('{"count": 3}')
+    program, _ = finished("tickets")
+    sold(program, 3, 20)
+    if record:
+        shape = [sorted(re.sub(r"^\d+", "N", line) for line in text.split("\n") if "票" in line)
+                 for text in (program.out, record["p"])]
+        same(shape[0], shape[1], "the lines, without who")
+
+
+@case("seeds_tasks.tickets_holder_killed_does_not_keep_the_lock")
+def _():
+    DATABASE.write_text('{"count": 100}')
+    program = example("tickets", "process", "20")
+    program.wait_for("购票成功\n", 2)
+    children = [pid for pid in program.group() if pid != program.pid]
+    doomed = children[:-6]  # the lock goes in order of asking: who holds it now is among the first
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    same(program.end(), 1, "exit code: a buyer was killed")
+    check("tickets: " in program.err, "it says so")
+    bought = set(re.findall(r"^(\d+)购票成功$", program.out, re.M))
+    left = json.loads(DATABASE.read_text())["count"]
+    check(100 - left - len(bought) in (0, 1), f"{len(bought)} said they bought, {left} left")
+    check({str(n) for n in range(15, 20)} <= bought, f"the last ones, who were not killed, have bought: {bought}")
+    same(program.group(), [], "processes left behind")
+
+
+@case("seeds_tasks.tickets_without_the_file")
+def _():
+    program = example("tickets")
+    same(program.end(), 1, "exit code")
+    check("tickets: " in program.err, program.tail())
+
+
+@case("seeds_tasks.daemons_die_with_a_killed_parent")
+def _():
+    program = example("22_daemon_two")
+    program.wait_for("in func before")
+    daemon = int(re.search(r"in func before (\d+)", program.out)[1])
+    os.kill(program.pid, signal.SIGKILL)
+    until(lambda: daemon not in program.group(), "the daemon ends with its killed parent", 2.5)
+
+
+if __name__ == "__main__":
+    sys.exit(run_cases())
