@@ -316,7 +316,7 @@ def _start(function, seconds):
 
 def _tell(name, result):
     word, _, why = result.partition(" ")
-    print(f"ok {name}" if word == "ok" else f"{'skip' if word == 'skip' else 'not ok'} {name}: {why}", flush=True)
+    print({"ok": f"ok {name}", "skip": f"skip {name}: {why}"}.get(word, f"not ok {name}: {why}"), flush=True)
     return word != "not"
 
 
