@@ -516,7 +516,7 @@ def _(side):
         same(connection.recv(100), b"", "what was sent before that")
 
 
-# Row 28 and row 50
+# Rows 28, 50 and 51
 
 
 for kind in KINDS:
@@ -537,6 +537,13 @@ def _():
          "without frames: sent 3000 bytes; one recv gave 1024\n"
          'with frames: one recv gave "one"\nwith frames: one recv gave "two"\nwith frames: one recv gave "three"\n'
          "with frames: sent 3000 bytes; one recv gave 3000\n", "program")
+
+
+@case("seeds.tcp_notes")
+def _():
+    program = example("51_tcp_notes")
+    same(program.end(), 0, "exit code")
+    same([line[:7] for line in program.out.split("\n")[:-1]], [f"{n} holds" for n in range(1, 8)], "the seven notes")
 
 
 if __name__ == "__main__":
