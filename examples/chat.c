@@ -24,8 +24,8 @@ int main(void)
     char line[512], text[6 * sizeof line + 3];
     cord_socket room;
     ssize_t rc = cord_connect(&room, "udp:127.0.0.1:9090", NULL, CORD_FOREVER);
-    if (rc == 0)
-        rc = cord_task_start(NULL, hear, &room, sizeof room, NULL); /* its argument is copied; nobody joins it */
+    if (rc == 0) /* its argument is copied; nobody joins it: a daemon. The stack is for jansson, which recurses */
+        rc = cord_task_start(NULL, hear, &room, sizeof room, &(cord_task_options){ .stack_size = 256 * 1024 });
     while (rc >= 0 &&
            (rc = cord_input(">>>", line, sizeof line, CORD_FOREVER)) > 0) { /* an empty line is 1, the end 0 */
         cord_json_quote(text, sizeof text, line);                           /* as json.dumps does: \u518d */

@@ -230,7 +230,8 @@ def _():
         for i in range(3):
             server.sendto(json.dumps({"msg": f"你好 {i}", "username": "egon"}).encode(), peer)
             client.wait_for(f"消息来自egon : 你好 {i}\n")
-        server.sendto(b"not json", peer)
+        for bad in b"not json", b"", b"[]", b"[" * 1024, b"\xff":
+            server.sendto(bad, peer)
         client.type("second")
         same(json.loads(server.recv(2048)), {"msg": "second", "username": "client2"}, "the second message")
         client.end_input()
