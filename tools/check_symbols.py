@@ -20,8 +20,12 @@ truncate umask uname unlink unlinkat usleep vfork vmsplice wait wait4 waitid wai
 """.split())
 # What a process has once, outside rt.
 KEPT = {
+    "src/sys/proc.c: end_key": "the destructor of threads, which calls rt",
+    "src/sys/proc.c: end_once": "makes that key",
+    "src/sys/proc.c: end_call": "what it calls",
+    "src/sys/stack.c: pool": "the slabs that stacks are cut from",
     "src/sys/shm.c: ranges": "where shared memory is mapped; read without a lock, never freed",
-    "src/serve/text.c: lock": "of the next one",
+    "src/serve/text.c: lock": "guards the next",
     "src/serve/text.c: input": "the one socket on standard input",
 }
 DECLARED = re.compile(r"CORD_API\b[^;{]*?\b(cord_\w+)\s*\(", re.DOTALL)

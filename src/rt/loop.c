@@ -240,7 +240,7 @@ static bool failed(const struct cordi_loop *loop)
 static int make_background(void)
 {
     struct cordi_loop *loop = malloc(sizeof *loop);
-    static const cord_task_options options = { .kind = CORD_THREAD, .name = "loop", .daemon = true };
+    static const cord_task_options options = { .kind = CORD_THREAD, .name = "cord-loop", .daemon = true };
     struct cord_task *task;
     int rc;
     if (loop == NULL)

@@ -94,7 +94,7 @@ static void *run(void *arg)
 {
     struct epoll_event events[EVENTS];
     (void)arg;
-    cordi_proc_thread_name("cordage-watch");
+    cordi_proc_thread_name("cord-watch");
     do {
         int count = cordi_fd_epoll_wait(watch.epoll, events, EVENTS, kill_overdue());
         for (int i = 0; i < count; i++)
