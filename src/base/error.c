@@ -36,6 +36,8 @@ const char *cord_strerror(int code)
     case -EOWNERDEAD:
         return "the process died";
     default:
-        return code >= 0 ? "success" : code > -4096 ? strerrordesc_np(-code) ? strerrordesc_np(-code) : "unknown code" : "unknown code";
+        break;
     }
+    const char *words = code < 0 && code > -4096 ? strerrordesc_np(-code) : NULL;
+    return code >= 0 ? "success" : words ? words : "unknown code";
 }
