@@ -239,7 +239,7 @@ static bool failed(const struct cordi_loop *loop)
 
 static int make_background(void)
 {
-    struct cordi_loop *loop = malloc(sizeof *loop);
+    struct cordi_loop *loop = calloc(1, sizeof *loop);
     static const cord_task_options options = { .kind = CORD_THREAD, .name = "cord-loop", .daemon = true };
     struct cord_task *task;
     int rc;

@@ -8,11 +8,14 @@
 #include "rt/watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "rt/offload.h"
+#include "rt/runtime.h"
 #include "rt/task.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -22,6 +25,8 @@ enum { EVENTS = 64 };
 
 struct entry {
     struct cordi_list link;
+    int number; /* what epoll and unwatch know it by: an entry may go while its event is on the way */
+    bool own;   /* the pidfd is ours to close */
     int pidfd;
     int64_t kill_at; /* 0: never */
     void (*ended)(void *arg);
@@ -33,6 +38,8 @@ static struct {
     struct cordi_list entries;
     bool running;
     int epoll, wake_fd;
+    int numbers; /* given out */
+    int calling; /* the number whose ended() runs now, 0: none */
 } watch;
 
 static void lock(void)
@@ -66,14 +73,41 @@ static int64_t kill_overdue(void)
     return next;
 }
 
-static void process_ended(struct entry *entry)
+/* Takes an entry out, with the lock held; NULL when it has gone. */
+static struct entry *take(int number)
+{
+    for (struct cordi_list *at = watch.entries.next; at != &watch.entries; at = at->next) {
+        struct entry *entry = CORDI_ITEM(at, struct entry, link);
+        if (entry->number == number) {
+            cordi_list_remove(at);
+            (void)cordi_fd_epoll_remove(watch.epoll, entry->pidfd);
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+static void drop(struct entry *entry)
+{
+    if (entry->own)
+        cordi_fd_close(entry->pidfd);
+    free(entry);
+}
+
+static void process_ended(int number)
 {
     lock();
-    cordi_list_remove(&entry->link);
-    (void)cordi_fd_epoll_remove(watch.epoll, entry->pidfd);
+    struct entry *entry = take(number);
+    if (entry != NULL)
+        watch.calling = number;
     unlock();
+    if (entry == NULL)
+        return;
     entry->ended(entry->arg);
-    free(entry);
+    lock();
+    watch.calling = 0;
+    unlock();
+    drop(entry);
 }
 
 /* The last one has ended: so does the thread. */
@@ -101,7 +135,7 @@ static void *run(void *arg)
             if (events[i].data.u64 == 0)
                 cordi_fd_event_clear(watch.wake_fd);
             else
-                process_ended((struct entry *)(uintptr_t)events[i].data.u64);
+                process_ended((int)events[i].data.u64);
     } while (!finish());
     return NULL;
 }
@@ -126,18 +160,20 @@ static int start(void)
     return rc;
 }
 
-int cordi_watch_pidfd(int pidfd, void (*ended)(void *arg), void *arg)
+static int add(int pidfd, bool own, void (*ended)(void *arg), void *arg)
 {
     struct entry *entry = malloc(sizeof *entry);
     int rc;
     if (entry == NULL)
         return -ENOMEM;
-    *entry = (struct entry){ .pidfd = pidfd, .ended = ended, .arg = arg };
+    *entry = (struct entry){ .pidfd = pidfd, .own = own, .ended = ended, .arg = arg };
     lock();
+    watch.numbers = watch.numbers == INT_MAX ? 1 : watch.numbers + 1;
+    int number = entry->number = watch.numbers;
     cordi_list_append(&watch.entries, &entry->link); /* before the thread can find nothing to do */
     rc = start();
     if (rc == 0)
-        rc = cordi_fd_epoll_add(watch.epoll, pidfd, EPOLLIN | EPOLLONESHOT, (uintptr_t)entry);
+        rc = cordi_fd_epoll_add(watch.epoll, pidfd, EPOLLIN | EPOLLONESHOT, (uint64_t)number);
     if (rc < 0) {
         cordi_list_remove(&entry->link);
         if (watch.running)
@@ -146,7 +182,38 @@ int cordi_watch_pidfd(int pidfd, void (*ended)(void *arg), void *arg)
     unlock();
     if (rc < 0)
         free(entry);
+    return rc < 0 ? rc : number;
+}
+
+int cordi_watch_pidfd(int pidfd, void (*ended)(void *arg), void *arg)
+{
+    int rc = add(pidfd, false, ended, arg);
+    return rc < 0 ? rc : 0;
+}
+
+int cordi_owner_watch(int own_pidfd, void (*died)(void *arg), void *arg)
+{
+    cordi_runtime_start();
+    int rc = add(own_pidfd, true, died, arg);
+    if (rc < 0)
+        cordi_fd_close(own_pidfd);
     return rc;
+}
+
+void cordi_owner_unwatch(int number)
+{
+    lock();
+    struct entry *entry = take(number);
+    if (watch.running)
+        cordi_fd_event_set(watch.wake_fd); /* it may have nothing to do any more */
+    while (watch.calling == number) {
+        unlock();
+        cordi_proc_yield();
+        lock();
+    }
+    unlock();
+    if (entry != NULL)
+        drop(entry);
 }
 
 void cordi_watch_kill(struct cord_task *task, cord_deadline deadline)
