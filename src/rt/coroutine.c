@@ -64,10 +64,9 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
 
 int cordi_coroutine_start(struct cord_task *task)
 {
-    int rc = task->loop != NULL ? 0 : cordi_loop_for_start(&task->loop);
+    int rc = cordi_loop_for_start(&task->loop);
     if (rc < 0)
         return rc;
-    atomic_fetch_add(&task->loop->alive, 1);
     if (cordi_thread()->loop == task->loop)
         cordi_list_append(&task->loop->tasks, &task->peers);
     cordi_loop_wake(task);

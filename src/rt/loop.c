@@ -11,6 +11,8 @@
 #include "sys/fd.h"
 #include "sys/proc.h"
 
+static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
+
 int cordi_loop_open(struct cordi_loop *loop)
 {
     int rc;
@@ -181,10 +183,10 @@ static void run_ready(struct cordi_loop *loop)
     }
 }
 
-static void wait_for_work(struct cordi_loop *loop)
+static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     struct cordi_heap_node *node = cordi_heap_first(&loop->timers);
-    int64_t timeout = -1;
+    int64_t timeout = longest;
     if (!cordi_list_empty(&loop->ready))
         timeout = 0;
     else if (node != NULL) {
@@ -201,35 +203,66 @@ static void wait_for_work(struct cordi_loop *loop)
     atomic_store_explicit(&loop->asleep, 0, memory_order_relaxed);
 }
 
-void cordi_loop_run(struct cordi_loop *loop, bool forever, void (*look)(void *arg), void *arg)
+static void turn(struct cordi_loop *loop)
+{
+    take_inbox(loop);
+    fire_timers(loop);
+    run_ready(loop);
+}
+
+void cordi_loop_run(struct cordi_loop *loop, void (*look)(void *arg), void *arg)
 {
     for (;;) {
-        take_inbox(loop);
-        fire_timers(loop);
-        run_ready(loop);
-        if (!forever && atomic_load(&loop->alive) == 0)
+        turn(loop);
+        if (atomic_load(&loop->alive) == 0)
             return;
         if (look != NULL)
             look(arg);
-        wait_for_work(loop);
+        wait_for_work(loop, -1);
     }
 }
 
 /* --- the background loop --- */
 
+/* With the lock held nobody can be given the loop, so one without coroutines stays without. */
+static bool end_background(struct cordi_loop *loop)
+{
+    cordi_spin_lock(&cordi_runtime.background_lock, 1);
+    bool end = atomic_load(&loop->alive) == 0;
+    if (end)
+        atomic_store(&cordi_runtime.background, NULL);
+    cordi_spin_unlock(&cordi_runtime.background_lock, 1);
+    return end;
+}
+
+/* Ends when it has had nothing to do for a while. */
+static void turn_background(struct cordi_loop *loop)
+{
+    int64_t idle_since = 0;
+    for (;;) {
+        turn(loop);
+        bool idle = atomic_load(&loop->alive) == 0;
+        if (!idle)
+            idle_since = 0;
+        else if (idle_since == 0)
+            idle_since = cordi_clock_now();
+        else if (cordi_clock_now() - idle_since >= LINGER && end_background(loop))
+            return;
+        wait_for_work(loop, idle ? LINGER : -1);
+    }
+}
+
 static int run_background(void *arg)
 {
     struct cordi_loop *loop = arg;
     int rc = cordi_loop_open(loop);
-    if (rc < 0) {
-        free(loop);
-        loop = NULL;
-    }
     atomic_store(&cordi_runtime.background, rc < 0 ? (struct cordi_loop *)(intptr_t)rc : loop);
-    if (rc < 0)
-        return rc;
-    cordi_loop_run(loop, true, NULL, NULL);
-    return 0;
+    if (rc == 0) {
+        turn_background(loop);
+        cordi_loop_close(loop);
+    }
+    free(loop);
+    return rc;
 }
 
 static bool failed(const struct cordi_loop *loop)
@@ -272,8 +305,11 @@ int cordi_loop_for_start(struct cordi_loop **ret)
         if (atomic_load(&cordi_runtime.background) == NULL)
             rc = make_background();
         own = atomic_load(&cordi_runtime.background);
+        if (rc == 0)
+            atomic_fetch_add(&own->alive, 1);
         cordi_spin_unlock(&cordi_runtime.background_lock, 1);
-    }
+    } else
+        atomic_fetch_add(&own->alive, 1);
     if (rc == 0)
         *ret = own;
     return rc;

@@ -51,8 +51,8 @@ struct cordi_loop {
 int cordi_loop_open(struct cordi_loop *loop);
 void cordi_loop_close(struct cordi_loop *loop);
 
-/* Turns until no coroutine is alive (forever: a background loop never ends). Each turn calls look(arg), if given. */
-void cordi_loop_run(struct cordi_loop *loop, bool forever, void (*look)(void *arg), void *arg);
+/* Turns until no coroutine is alive. Each turn calls look(arg), if given. */
+void cordi_loop_run(struct cordi_loop *loop, void (*look)(void *arg), void *arg);
 
 /* The calling coroutine: suspends it; lets others go first; ends it. */
 void cordi_loop_park(struct cord_task *self, cord_deadline deadline);
@@ -66,7 +66,8 @@ void cordi_loop_wake(struct cord_task *task);
  * thread it is a plain call. */
 void cordi_loop_on_host(void (*fn)(void *), void *arg);
 
-/* The loop for a coroutine that the calling task starts; the background loop is made when needed. */
+/* The loop for a coroutine that the calling task starts, counted as alive there; the background loop is made when
+ * needed, and ends when it has had no coroutines for a while. */
 int cordi_loop_for_start(struct cordi_loop **ret);
 
 /* In a forked child: the loops of the parent are not its own. */

@@ -180,7 +180,6 @@ static int start_main(struct run *run, size_t stack_size)
     if (rc < 0)
         return rc;
     run->main->root = run->root;
-    run->main->loop = &run->loop;
     cordi_task_hold(run->main);
     return cordi_coroutine_start(run->main);
 }
@@ -207,7 +206,7 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     if (run.signals)
         handlers_set(&old, self->wake_fd);
     cordi_thread_loop_begin(self);
-    cordi_loop_run(&run.loop, false, look, &run);
+    cordi_loop_run(&run.loop, look, &run);
     cordi_thread_loop_end(self);
     if (run.signals)
         handlers_restore(&old);
