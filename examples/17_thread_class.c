@@ -32,10 +32,10 @@ static int program(void *arg)
         return rc;
     do
         cord_print("这是主线程\n");
-    while (cord_sleep(CORD_SECOND) == 0);
+    while ((rc = cord_sleep(CORD_SECOND)) == 0);
     cord_task_cancel(mt.task);
     cord_task_free(mt.task); /* cord_run() still waits for it */
-    return 0;
+    return rc; /* -ECANCELED: Ctrl-C; exit code 130 */
 }
 
 int main(int argc, char **argv)

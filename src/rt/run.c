@@ -81,9 +81,9 @@ static void end_coroutines(struct run *run)
 static void terminate_one(struct cord_task *task, void *arg)
 {
     struct run *run = arg;
+    end_one(task, arg);
     if (task->kind == CORD_PROCESS && (task->daemon || run->cancelled))
         (void)cordi_proc_kill(task->pidfd, SIGTERM);
-    end_one(task, arg);
 }
 
 static void find_one(struct cord_task *task, void *arg)

@@ -281,7 +281,8 @@ void cordi_task_answer(struct cord_task *task, int rc)
 
 static void log_failure(const struct cord_task *task)
 {
-    if (task->how == CORD_FAILED || task->how == CORD_SIGNALED)
+    bool killed = task->how == CORD_SIGNALED && !task->cancelled; /* not by us, as daemons are at the end of a run */
+    if (task->how == CORD_FAILED || killed)
         cordi_log("task \"%s\": %s", task->name, task->detail);
 }
 

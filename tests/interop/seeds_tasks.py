@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from pairs import KINDS, case, check, example, golden, run_cases, same, until
+from pairs import KINDS, case, check, example, golden, run_cases, same
 
 DATABASE = pathlib.Path("ticket_db.py")
 
@@ -236,15 +236,6 @@ def _():
     program = example("tickets")
     same(program.end(), 1, "exit code")
     check("tickets: " in program.err, program.tail())
-
-
-@case("seeds_tasks.daemons_die_with_a_killed_parent")
-def _():
-    program = example("22_daemon_two")
-    program.wait_for("in func before")
-    daemon = int(re.search(r"in func before (\d+)", program.out)[1])
-    os.kill(program.pid, signal.SIGKILL)
-    until(lambda: daemon not in program.group(), "the daemon ends with its killed parent", 2.5)
 
 
 if __name__ == "__main__":
