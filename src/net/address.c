@@ -313,14 +313,14 @@ int cord_address_from(cord_address *ret, cord_transport transport, const struct 
 
 /* ---- to text ---- */
 
-static sa_family_t family_of(const cord_address *address)
+int cordi_address_family(const cord_address *address)
 {
     return address->length == 0 ? AF_UNSPEC : view(address).any.sa_family;
 }
 
 static bool is_inet(const cord_address *address)
 {
-    return family_of(address) == AF_INET || family_of(address) == AF_INET6;
+    return cordi_address_family(address) == AF_INET || cordi_address_family(address) == AF_INET6;
 }
 
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port), "one place");
@@ -363,7 +363,7 @@ const char *cord_address_host(const cord_address *address, char *buf, size_t siz
     if (size == 0)
         return buf;
     *buf = 0;
-    switch (family_of(address)) {
+    switch (cordi_address_family(address)) {
     case AF_INET:
         inet_ntop(AF_INET, &all.v4.sin_addr, host, sizeof host);
         snprintf(buf, size, "%s", host);
@@ -389,7 +389,7 @@ const char *cord_address_text(const cord_address *address, char *buf, size_t siz
     char host[CORD_ADDRESS_TEXT];
     const char *scheme = scheme_name((cord_transport)address->transport);
     cord_address_host(address, host, sizeof host);
-    switch (family_of(address)) {
+    switch (cordi_address_family(address)) {
     case AF_INET:
         snprintf(buf, size, "%s:%s:%u", scheme, strcmp(host, "0.0.0.0") == 0 ? "*" : host, cord_address_port(address));
         break;
@@ -417,9 +417,9 @@ bool cord_address_equal(const cord_address *a, const cord_address *b)
 {
     char a_path[CORD_ADDRESS_TEXT], b_path[CORD_ADDRESS_TEXT];
     union view x = view(a), y = view(b);
-    if (a->transport != b->transport || family_of(a) != family_of(b))
+    if (a->transport != b->transport || cordi_address_family(a) != cordi_address_family(b))
         return false;
-    switch (family_of(a)) {
+    switch (cordi_address_family(a)) {
     case AF_INET:
         return x.v4.sin_port == y.v4.sin_port && x.v4.sin_addr.s_addr == y.v4.sin_addr.s_addr;
     case AF_INET6:

@@ -23,6 +23,9 @@ const char *cordi_address_show(const struct cordi_address_parts *parts, char *bu
 /* SOCK_STREAM or SOCK_DGRAM. */
 int cordi_address_type(cord_transport transport);
 
+/* AF_INET...; AF_UNSPEC: none. */
+int cordi_address_family(const cord_address *address);
+
 /* Puts an IPv4 or IPv6 address of a look-up into ret, with the port. False: another family. */
 bool cordi_address_inet(cord_address *ret, cord_transport transport, const struct sockaddr *found, unsigned port);
 

@@ -1,0 +1,91 @@
+/* net/socket.h - what net hangs on a slot, and how each call enters and leaves.
+ *
+ * A call is: cordi_socket_enter() (the slot, its turn, the socket's own time-out), its work, cordi_socket_leave().
+ * Within the turn of a direction its buffer is the calling task's alone, so nothing here needs a lock.
+ */
+#ifndef CORDI_NET_SOCKET_H
+#define CORDI_NET_SOCKET_H
+
+#include <stdatomic.h>
+
+#include <cordage/socket.h>
+
+#include "rt/io.h"
+#include "sys/net.h"
+
+/* Bytes that arrived and were not asked for yet; at the first read_*. Under the read turn. */
+struct cordi_reader {
+    size_t start, end, capacity;
+    char bytes[];
+};
+
+enum { CORDI_WRITER_SIZE = 16 * 1024 };
+
+/* Bytes kept by cord_write(). Under the write turn. */
+struct cordi_writer {
+    size_t size;
+    char bytes[CORDI_WRITER_SIZE];
+};
+
+struct cordi_socket {
+    cord_address name;       /* for sentences: the peer, else where it is bound; set at birth */
+    _Atomic int64_t timeout; /* a cord_span; 0: none */
+    bool is_datagram;        /* the rest is set at birth */
+    bool is_ours;            /* we made the descriptor non-blocking */
+    bool is_bound_path;      /* name is a path that we bound, and file what we made there */
+    struct cordi_net_file file;
+    struct cordi_reader *reader; /* or NULL */
+    struct cordi_writer *writer; /* or NULL */
+};
+
+struct cordi_call {
+    struct cordi_io *io;
+    struct cordi_socket *socket;
+    enum cordi_direction direction;
+    cord_deadline deadline;
+};
+
+/* Makes a socket of own_fd (closed on failure). name is for sentences. The slot's data is *data, for the caller to
+ * fill in before he gives the handle out. Fails: -ENOMEM, -EBADF, with a sentence. */
+int cordi_socket_open(cord_socket *ret, struct cordi_socket **data, int own_fd, const cord_address *name,
+                      bool is_datagram);
+
+/* The same for a slot that was opened already and whose handle nobody else knows; it stays open on failure. */
+int cordi_socket_hang(uint64_t handle, struct cordi_socket **data, const cord_address *name, bool is_datagram);
+
+/* As it stands, of a descriptor from elsewhere: the type is found out, the name is `name` or its peer's. */
+int cordi_socket_adopt(cord_socket *ret, int own_fd, const cord_address *name);
+
+/* Fails with a sentence; then nothing is to be left. */
+int cordi_socket_enter(struct cordi_call *call, cord_socket socket, enum cordi_direction direction,
+                       cord_deadline deadline);
+/* Ends the call; of a failure (rc < 0) makes the sentence. Answers rc. */
+ssize_t cordi_socket_leave(struct cordi_call *call, ssize_t rc);
+
+/* The slot without a turn, for calls that do not wait; put it with cordi_io_put(). NULL leaves a sentence (-EBADF). */
+struct cordi_io *cordi_socket_get(cord_socket socket);
+static inline struct cordi_socket *cordi_socket_of(const struct cordi_io *io)
+{
+    return cordi_io_data(io);
+}
+
+/* The sentence of a failure that has none yet: "NAME: words". Answers rc. */
+int cordi_socket_fail(const struct cordi_socket *socket, int rc);
+
+/* The address of one end of a descriptor: ends are cordi_net_local, cordi_net_peer. -errno, without a sentence. */
+int cordi_socket_name(int fd, cord_transport transport, int (*end)(int, struct sockaddr *, socklen_t *),
+                      cord_address *ret);
+
+/* Sleeps 1 ms, then ever longer up to 16: for the few things that the kernel gives no readiness for. *span begins at 0.
+ * Fails: -EAGAIN (CORD_NOWAIT), -ETIMEDOUT, -ECANCELED. */
+int cordi_socket_nap(cord_span *span, cord_deadline deadline);
+
+/* Within a write turn: sends what cord_write() kept, then the pieces; how much of the pieces went is counted in *sent.
+ * 0 or -errno. A stream's pieces all go; a datagram goes whole. */
+int cordi_send_pieces(struct cordi_call *call, const struct iovec *pieces, int count, size_t *sent);
+int cordi_send_kept(struct cordi_call *call);
+
+/* Within a read turn: takes at most size bytes out of the reader; 0: it is empty. */
+size_t cordi_recv_kept(struct cordi_socket *socket, void *buf, size_t size, bool peek);
+
+#endif
