@@ -68,16 +68,16 @@ int cordi_address_type(cord_transport transport)
 /* "TEXT": SENTENCE, with TEXT cut and without control characters. */
 __attribute__((format(printf, 2, 3))) static int malformed(const char *text, const char *format, ...)
 {
-    char quoted[QUOTED + 1], why[192];
-    snprintf(quoted, sizeof quoted, "%s", text);
-    for (char *c = quoted; *c != 0; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
+    char sentence[320];
+    int size = snprintf(sentence, sizeof sentence, "\"%.*s\": ", (int)QUOTED, text);
     va_list args;
     va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
+    vsnprintf(sentence + size, sizeof sentence - (size_t)size, format, args);
     va_end(args);
-    return cordi_fail(CORD_EADDRESS, "\"%s\": %s", quoted, why);
+    for (char *c = sentence; *c != 0; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    return cordi_fail(CORD_EADDRESS, "%s", sentence);
 }
 
 /* How many letters differ, a swap of two counting as one: for "did you mean". */

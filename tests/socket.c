@@ -1,0 +1,935 @@
+/* Sockets over streams: waiting, deadlines, cancelling, closing, and the ways in which a connection ends. */
+#include "netkit.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const streams[] = { "tcp", "unix" };
+#define EACH_STREAM(name) for (const char *const *name = streams; name < streams + 2; name++)
+
+/* ---- listening and connecting ---- */
+
+MODE_TEST(listen_port_zero_picks_a_free_one)
+{
+    char address[CORD_ADDRESS_TEXT], want[256];
+    cord_socket listener = listen_anywhere(address, "tcp"), second = { 0 };
+    cord_address local;
+    ok(cord_local(listener, &local));
+    ck_assert_uint_ne(cord_address_port(&local), 0);
+    is(cord_listen(&second, address, NULL), -EADDRINUSE);
+    snprintf(want, sizeof want, "%s: address already in use; port 0 picks a free one", address);
+    sentence_is(want);
+    ck_assert_uint_eq(second.id, 0);
+    cord_close(&listener);
+}
+
+MODE_TEST(listen_foreign_address_eaddrnotavail)
+{
+    cord_socket listener = { 0 };
+    is(cord_listen(&listener, "tcp:192.0.2.1:0", NULL), -EADDRNOTAVAIL);
+    sentence_has("tcp:192.0.2.1:0: ");
+}
+
+/* The side that closes first keeps the port in TIME_WAIT. */
+MODE_TEST(listen_again_at_once_works_unless_exclusive)
+{
+    char address[CORD_ADDRESS_TEXT], byte;
+    cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 }, server = { 0 };
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_accept(listener, &server, NULL, soon()));
+    cord_close(&server);
+    is(cord_recv(client, &byte, 1, soon()), 0);
+    cord_close(&client);
+    cord_close(&listener);
+    is(cord_listen(&listener, address, &(cord_listen_options){ .exclusive = true }), -EADDRINUSE);
+    ok(cord_listen(&listener, address, NULL));
+    cord_close(&listener);
+}
+
+MODE_TEST(connect_nobody_listens_is_refused)
+{
+    char address[CORD_ADDRESS_TEXT], want[256];
+    cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 };
+    cord_close(&listener);
+    is(cord_connect(&client, address, NULL, soon()), -ECONNREFUSED);
+    snprintf(want, sizeof want, "%s: connection refused; nothing listens there", address);
+    sentence_is(want);
+    ck_assert_uint_eq(client.id, 0);
+    snprintf(address, sizeof address, "unix:%s/none", temp_dir());
+    is(cord_connect(&client, address, NULL, soon()), -ENOENT);
+    sentence_has(address);
+}
+
+MODE_TEST(connect_from_a_local_address)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 }, server = { 0 };
+    cord_address peer;
+    ok(cord_connect(&client, address, &(cord_connect_options){ .local = "tcp:127.0.0.2:0" }, soon()));
+    ok(cord_accept(listener, &server, &peer, soon()));
+    char host[CORD_ADDRESS_TEXT];
+    ck_assert_str_eq(cord_address_host(&peer, host, sizeof host), "127.0.0.2");
+    cord_close(&client);
+    is(cord_connect(&client, address, &(cord_connect_options){ .local = "udp:127.0.0.2:0" }, soon()), CORD_EADDRESS);
+    cord_close(&server);
+    cord_close(&listener);
+}
+
+MODE_TEST(accept_tells_the_peer)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 }, server = { 0 };
+    cord_address peer, mine, theirs;
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_accept(listener, &server, &peer, soon()));
+    ok(cord_local(client, &mine));
+    ok(cord_peer(server, &theirs));
+    ck_assert(cord_address_equal(&peer, &mine));
+    ck_assert(cord_address_equal(&peer, &theirs));
+    cord_close(&client);
+    cord_close(&server);
+    cord_close(&listener);
+}
+
+MODE_TEST(accept_on_no_listener_einval)
+{
+    cord_socket pair[2], none = { 0 };
+    connected_pair(pair);
+    is(cord_accept(pair[0], &none, NULL, soon()), -EINVAL);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+MODE_TEST(ipv6_loopback_and_dual_stack)
+{
+    cord_socket listener = { 0 }, client = { 0 }, server = { 0 };
+    cord_address local, peer;
+    char address[CORD_ADDRESS_TEXT];
+    if (cord_listen(&listener, "tcp:[::]:0", NULL) < 0)
+        skip("no IPv6 here");
+    ok(cord_local(listener, &local));
+    static const char *const hosts[] = { "127.0.0.1", "[::1]" };
+    for (int i = 0; i < 2; i++) {
+        snprintf(address, sizeof address, "tcp:%s:%u", hosts[i], cord_address_port(&local));
+        int rc = cord_connect(&client, address, NULL, soon());
+        if (rc == -EADDRNOTAVAIL)
+            skip("no IPv6 on loopback here");
+        ok(rc);
+        ok(cord_accept(listener, &server, &peer, soon()));
+        cord_address_text(&peer, address, sizeof address);
+        ck_assert_ptr_nonnull(strstr(address, i == 0 ? "tcp:[::ffff:127.0.0.1]:" : "tcp:[::1]:"));
+        cord_close(&client);
+        cord_close(&server);
+    }
+    cord_close(&listener);
+    ok(cord_listen(&listener, "tcp:[::]:0", &(cord_listen_options){ .v6_only = true }));
+    ok(cord_local(listener, &local));
+    snprintf(address, sizeof address, "tcp:127.0.0.1:%u", cord_address_port(&local));
+    is(cord_connect(&client, address, NULL, soon()), -ECONNREFUSED);
+    cord_close(&listener);
+}
+
+/* ---- bytes ---- */
+
+static int echo_once(void *arg)
+{
+    cord_socket listener = *(cord_socket *)arg, socket = { 0 };
+    char buf[100];
+    int rc = cord_accept(listener, &socket, NULL, soon());
+    ssize_t n = rc < 0 ? rc : cord_recv(socket, buf, sizeof buf, soon());
+    if (n > 0)
+        n = cord_send_all(socket, buf, (size_t)n, soon());
+    cord_close(&socket);
+    return (int)n;
+}
+
+MODE_TEST(echo_between_two_tasks)
+{
+    EACH_STREAM(transport)
+    {
+        char address[CORD_ADDRESS_TEXT];
+        cord_socket listener = listen_anywhere(address, *transport), client = { 0 };
+        cord_task *server = start(echo_once, &listener, sizeof listener);
+        ok(cord_connect(&client, address, NULL, soon()));
+        is(cord_send_all(client, "hello", 5, soon()), 5);
+        received(client, "hello");
+        received(client, "");
+        join(server, 5);
+        cord_close(&client);
+        cord_close(&listener);
+    }
+}
+
+MODE_TEST(recv_of_nothing_asked_for_is_0)
+{
+    cord_socket pair[2];
+    char byte;
+    connected_pair(pair);
+    is(cord_recv(pair[0], &byte, 0, CORD_FOREVER), 0);
+    is(cord_send(pair[0], &byte, 0, CORD_FOREVER), 0);
+    is(cord_send_all(pair[0], &byte, 0, CORD_FOREVER), 0);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+MODE_TEST(send_without_reader_is_partial)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    size_t size = 64u << 20;
+    char *block = calloc(1, size);
+    ssize_t sent = cord_send(pair[0], block, size, soon());
+    ck_assert_int_gt(sent, 0);
+    ck_assert_int_lt(sent, (ssize_t)size);
+    free(block);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+MODE_TEST(sendf_and_vector_arrive_whole)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    char *big = calloc(1, 70001), *got = calloc(1, 70001);
+    memset(big, 'x', 65536);
+    is(cord_sendf(pair[0], soon(), "%s-%d", "a", 7), 3);
+    received(pair[1], "a-7");
+    is(cord_sendf(pair[0], soon(), "%s", big), 65536);
+    is(cord_socket_sent(), 65536);
+    is(cord_read_exact(pair[1], got, 65536, soon()), 65536);
+    ck_assert(memcmp(got, big, 65536) == 0);
+    big[65536] = 'x';
+    is(cord_sendf(pair[0], soon(), "%s", big), -EMSGSIZE);
+    struct iovec pieces[1025] = { { "", 0 }, { "he", 2 }, { "", 0 }, { "llo", 3 } };
+    is(cord_send_vector(pair[0], pieces, 4, soon()), 5);
+    received(pair[1], "hello");
+    is(cord_send_vector(pair[0], pieces, 0, soon()), 0);
+    is(cord_send_vector(pair[0], pieces, 1025, soon()), -EINVAL);
+    free(big);
+    free(got);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* More pieces than the socket takes at once: the rest goes on in the middle of one. */
+static int send_pieces(void *arg)
+{
+    static char block[300000];
+    struct iovec pieces[40];
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = (char)(i * 7 / 5);
+    for (size_t i = 0; i < 40; i++)
+        pieces[i] = (struct iovec){ block + i * 7500, 7500 };
+    ssize_t rc = cord_send_vector(*(cord_socket *)arg, pieces, 40, soon());
+    return (int)rc;
+}
+
+MODE_TEST(send_vector_goes_on_after_a_part)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    ok(cord_option_set(pair[0], CORD_SEND_BUFFER, 8192));
+    ok(cord_option_set(pair[1], CORD_RECV_BUFFER, 8192));
+    cord_task *sender = start(send_pieces, &pair[0], sizeof pair[0]);
+    char *got = malloc(300000);
+    is(cord_read_exact(pair[1], got, 300000, soon()), 300000);
+    for (size_t i = 0; i < 300000; i++)
+        ck_assert_int_eq(got[i], (char)(i * 7 / 5));
+    join(sender, 300000);
+    free(got);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* ---- deadlines ---- */
+
+MODE_TEST(deadline_passes_at_each_call)
+{
+    EACH_STREAM(transport)
+    {
+        char address[CORD_ADDRESS_TEXT], byte, *block = calloc(1, 1 << 20);
+        cord_socket pair[2], none = { 0 };
+        pair_over(*transport, pair);
+        cord_socket listener = listen_anywhere(address, *transport);
+        int64_t begun = cord_now();
+        is(cord_recv(pair[0], &byte, 1, cord_in(30 * CORD_MILLISECOND)), -ETIMEDOUT);
+        sentence_has("timed out");
+        is(cord_accept(listener, &none, NULL, cord_in(30 * CORD_MILLISECOND)), -ETIMEDOUT);
+        fill(pair[0]);
+        is(cord_send(pair[0], block, 1, cord_in(30 * CORD_MILLISECOND)), -ETIMEDOUT);
+        is(cord_send_all(pair[0], block, 1 << 20, cord_in(30 * CORD_MILLISECOND)), -ETIMEDOUT);
+        ck_assert_int_ge(cord_now() - begun, 4 * 30 * CORD_MILLISECOND);
+        ck_assert_int_lt(cord_now() - begun, 5 * CORD_SECOND);
+        is(cord_recv(pair[0], &byte, 1, CORD_NOWAIT), -EAGAIN);
+        is(cord_send(pair[0], block, 1, CORD_NOWAIT), -EAGAIN);
+        is(cord_accept(listener, &none, NULL, CORD_NOWAIT), -EAGAIN);
+        is(cord_recv(pair[0], &byte, 1, cord_in(-1)), -ETIMEDOUT);
+        is(cord_recv(pair[1], &byte, 1, cord_in(-1)), 1); /* what is there is given also after the deadline */
+        cord_close(&pair[0]);
+        cord_close(&pair[1]);
+        cord_close(&listener);
+        free(block);
+    }
+}
+
+/* With its queue full a listener takes no more: tcp drops the request, unix says to come again. */
+MODE_TEST(connect_deadline_passes_when_the_queue_is_full)
+{
+    EACH_STREAM(transport)
+    {
+        char address[CORD_ADDRESS_TEXT];
+        cord_socket first = listen_anywhere(address, *transport), listener = { 0 }, clients[8] = { { 0 } };
+        cord_close(&first);
+        ok(cord_listen(&listener, address, &(cord_listen_options){ .backlog = 1 }));
+        int count = 0, rc = 0;
+        int64_t begun = 0;
+        while (count < 8 && rc == 0) {
+            begun = cord_now();
+            rc = cord_connect(&clients[count], address, NULL, cord_in(200 * CORD_MILLISECOND));
+            count += rc == 0;
+        }
+        is(rc, -ETIMEDOUT);
+        sentence_has(address);
+        ck_assert_int_ge(cord_now() - begun, 200 * CORD_MILLISECOND);
+        ck_assert_int_lt(cord_now() - begun, 3 * CORD_SECOND);
+        is(cord_connect(&clients[7], address, NULL, CORD_NOWAIT), -EAGAIN);
+        while (count > 0)
+            cord_close(&clients[--count]);
+        cord_close(&listener);
+    }
+}
+
+MODE_TEST(default_timeout_bounds_forever_only)
+{
+    cord_socket pair[2];
+    char byte;
+    connected_pair(pair);
+    ok(cord_socket_timeout(pair[0], 30 * CORD_MILLISECOND));
+    is(cord_recv(pair[0], &byte, 1, CORD_FOREVER), -ETIMEDOUT);
+    is(cord_read_line(pair[0], &byte, 1, CORD_FOREVER), -ETIMEDOUT);
+    is(cord_recv(pair[0], &byte, 1, CORD_NOWAIT), -EAGAIN);
+    int64_t begun = cord_now();
+    is(cord_recv(pair[0], &byte, 1, cord_in(100 * CORD_MILLISECOND)), -ETIMEDOUT);
+    ck_assert_int_ge(cord_now() - begun, 100 * CORD_MILLISECOND);
+    is(cord_socket_timeout(pair[0], -1), -EINVAL);
+    ok(cord_socket_timeout(pair[0], 0));
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* ---- cancelling ---- */
+
+enum where { IN_RECV, IN_SEND, IN_ACCEPT, IN_CONNECT, IN_LINE, PLACES };
+struct victim {
+    enum where where;
+    cord_socket socket;
+    char address[CORD_ADDRESS_TEXT];
+};
+
+static int wait_there(void *arg)
+{
+    struct victim *this = arg;
+    static char block[1 << 20];
+    char line[16];
+    cord_socket got = { 0 };
+    switch (this->where) {
+    case IN_RECV:
+        return (int)cord_recv(this->socket, block, sizeof block, soon());
+    case IN_SEND:
+        return (int)cord_send_all(this->socket, block, sizeof block, soon());
+    case IN_ACCEPT:
+        return cord_accept(this->socket, &got, NULL, soon());
+    case IN_LINE:
+        return (int)cord_read_line(this->socket, line, sizeof line, soon());
+    default:
+        return cord_connect(&got, this->address, NULL, soon());
+    }
+}
+
+struct scene {
+    cord_socket pair[2], listener, queued[3];
+    char address[CORD_ADDRESS_TEXT];
+};
+
+/* Everything that can make a call wait: a silent pair whose other direction is full, an idle listener, and a listener
+ * whose queue is full. */
+static struct victim set_scene(struct scene *scene, enum where where)
+{
+    *scene = (struct scene){ 0 };
+    connected_pair(scene->pair);
+    struct victim victim = { where, scene->pair[0], "" };
+    if (where == IN_SEND)
+        fill(scene->pair[0]);
+    if (where == IN_ACCEPT || where == IN_CONNECT) {
+        cord_socket first = listen_anywhere(scene->address, "tcp");
+        cord_close(&first);
+        ok(cord_listen(&scene->listener, scene->address, &(cord_listen_options){ .backlog = 1 }));
+        victim.socket = scene->listener;
+        strcpy(victim.address, scene->address);
+    }
+    for (int i = 0; where == IN_CONNECT && i < 3; i++)
+        if (cord_connect(&scene->queued[i], scene->address, NULL, cord_in(100 * CORD_MILLISECOND)) < 0)
+            break;
+    return victim;
+}
+
+static void clear_scene(struct scene *scene)
+{
+    for (int i = 0; i < 3; i++)
+        cord_close(&scene->queued[i]);
+    cord_close(&scene->listener);
+    cord_close(&scene->pair[0]);
+    cord_close(&scene->pair[1]);
+}
+
+MODE_TEST(cancel_at_each_call_ecanceled)
+{
+    for (enum where where = 0; where < PLACES; where++) {
+        struct scene scene;
+        struct victim victim = set_scene(&scene, where);
+        cord_task *task = start(wait_there, &victim, sizeof victim);
+        let_it_begin();
+        cord_task_cancel(task);
+        join(task, -ECANCELED);
+        clear_scene(&scene);
+    }
+}
+
+static int cancelled_then_recv(void *arg)
+{
+    char byte;
+    cord_task_cancel(cord_task_self());
+    ssize_t first = cord_recv(*(cord_socket *)arg, &byte, 1, soon());
+    ssize_t second = cord_recv(*(cord_socket *)arg, &byte, 1, soon());
+    return first == second ? (int)first : -EPROTO;
+}
+
+MODE_TEST(cancel_is_seen_on_entry_again_and_again)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    join(start(cancelled_then_recv, &pair[0], sizeof pair[0]), -ECANCELED);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* ---- closing ---- */
+
+MODE_TEST(close_while_another_task_waits_ebadf)
+{
+    static const enum where places[] = { IN_RECV, IN_SEND, IN_ACCEPT, IN_LINE };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct scene scene;
+        struct victim victim = set_scene(&scene, places[i]);
+        cord_task *task = start_beside(wait_there, &victim, sizeof victim);
+        until_busy(victim.socket, places[i] == IN_SEND ? CORDI_WRITE : CORDI_READ);
+        cord_close(places[i] == IN_ACCEPT ? &scene.listener : &scene.pair[0]);
+        join(task, -EBADF);
+        clear_scene(&scene);
+    }
+}
+
+MODE_TEST(use_after_close_never_reaches_the_next_socket)
+{
+    cord_socket pair[2], again[2], old;
+    char byte;
+    int64_t value;
+    cord_address address;
+    connected_pair(pair);
+    old = pair[0];
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+    ck_assert_uint_eq(pair[0].id, 0);
+    connected_pair(again); /* takes the same slots and descriptors */
+    ck_assert_uint_ne(again[0].id, old.id);
+    is(cord_send_all(again[1], "x", 1, soon()), 1);
+    is(cord_recv(old, &byte, 1, soon()), -EBADF);
+    sentence_is("the socket is closed");
+    is(cord_recv_from(old, &byte, 1, NULL, NULL, soon()), -EBADF);
+    is(cord_send(old, "y", 1, soon()), -EBADF);
+    is(cord_send_all(old, "y", 1, soon()), -EBADF);
+    is(cord_read_line(old, &byte, 1, soon()), -EBADF);
+    is(cord_write(old, "y", 1, soon()), -EBADF);
+    is(cord_accept(old, &pair[0], NULL, soon()), -EBADF);
+    is(cord_shutdown(old, SHUT_RDWR), -EBADF);
+    is(cord_fileno(old), -EBADF);
+    is(cord_local(old, &address), -EBADF);
+    is(cord_peer(old, &address), -EBADF);
+    is(cord_option_get(old, CORD_NO_DELAY, &value), -EBADF);
+    is(cord_socket_timeout(old, 1), -EBADF);
+    cord_socket copy = old;
+    cord_close(&copy); /* a stale copy closes nothing */
+    is(cord_detach(&old), -EBADF);
+    received(again[0], "x");
+    is(cord_recv((cord_socket){ 0 }, &byte, 1, soon()), -EBADF);
+    sentence_is("no socket");
+    cord_close(&again[0]);
+    cord_close(&again[0]);
+    cord_close(&again[1]);
+    cord_close(NULL);
+}
+
+MODE_TEST(close_gives_the_descriptor_back)
+{
+    int before = open_fds();
+    cord_socket pair[2];
+    connected_pair(pair);
+    ck_assert_int_eq(open_fds(), before + 2);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+    ck_assert_int_eq(open_fds(), before);
+}
+
+/* ---- how a connection ends ---- */
+
+MODE_TEST(peer_closes_recv_0_then_epipe)
+{
+    EACH_STREAM(transport)
+    {
+        cord_socket pair[2];
+        pair_over(*transport, pair);
+        is(cord_send_all(pair[1], "last", 4, soon()), 4);
+        cord_close(&pair[1]);
+        received(pair[0], "last");
+        received(pair[0], "");
+        received(pair[0], ""); /* and again */
+        ssize_t rc;
+        int64_t end = cord_now() + 5 * CORD_SECOND;
+        while ((rc = cord_send(pair[0], "x", 1, soon())) == 1 && cord_now() < end) /* TCP learns of it by its answer */
+            ;
+        ck_assert_msg(rc == -EPIPE || rc == -ECONNRESET, "%zd", rc);
+        is(cord_send(pair[0], "x", 1, soon()), -EPIPE);
+        sentence_has("the peer has closed the connection");
+        cord_close(&pair[0]);
+    }
+}
+
+MODE_TEST(peer_resets_econnreset)
+{
+    cord_socket pair[2];
+    char byte, name[CORD_ADDRESS_TEXT];
+    cord_address peer;
+    connected_pair(pair);
+    ok(cord_peer(pair[0], &peer));
+    ok(cord_option_set(pair[1], CORD_LINGER, 0));
+    cord_close(&pair[1]);
+    is(cord_recv(pair[0], &byte, 1, soon()), -ECONNRESET);
+    sentence_has(cord_address_text(&peer, name, sizeof name)); /* also after getpeername(2) knows it no more */
+    is(cord_recv(pair[0], &byte, 1, soon()), 0);
+    is(cord_send(pair[0], "x", 1, soon()), -EPIPE);
+    is(cord_peer(pair[0], &peer), -ENOTCONN);
+    cord_close(&pair[0]);
+}
+
+MODE_TEST(half_close_leaves_the_other_direction)
+{
+    EACH_STREAM(transport)
+    {
+        cord_socket pair[2];
+        pair_over(*transport, pair);
+        is(cord_send_all(pair[0], "question", 8, soon()), 8);
+        ok(cord_shutdown(pair[0], SHUT_WR));
+        received(pair[1], "question");
+        received(pair[1], "");
+        is(cord_send_all(pair[1], "answer", 6, soon()), 6);
+        received(pair[0], "answer");
+        is(cord_send(pair[0], "x", 1, soon()), -EPIPE);
+        cord_close(&pair[0]);
+        cord_close(&pair[1]);
+    }
+}
+
+static int recv_one(void *arg)
+{
+    char byte;
+    return (int)cord_recv(*(cord_socket *)arg, &byte, 1, soon());
+}
+
+MODE_TEST(shutdown_wakes_a_reader_with_0)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    cord_task *reader = start_beside(recv_one, &pair[0], sizeof pair[0]);
+    until_busy(pair[0], CORDI_READ);
+    ok(cord_shutdown(pair[0], SHUT_RD));
+    join(reader, 0);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* Reads some and goes away. */
+static int read_and_leave(void *arg)
+{
+    cord_socket socket = *(cord_socket *)arg;
+    static char buf[100000];
+    ssize_t rc = cord_read_exact(socket, buf, sizeof buf, soon());
+    cord_close(&socket);
+    return (int)rc;
+}
+
+MODE_TEST(send_all_tells_how_far_it_came)
+{
+    EACH_STREAM(transport)
+    {
+        cord_socket pair[2];
+        pair_over(*transport, pair);
+        size_t size = 64u << 20;
+        char *block = calloc(1, size);
+        cord_task *reader = start(read_and_leave, &pair[1], sizeof pair[1]);
+        if (mode.kind == CORD_PROCESS)
+            cord_close(&pair[1]); /* the child's copy is the last one */
+        ssize_t rc = cord_send_all(pair[0], block, size, soon());
+        ck_assert_msg(rc == -EPIPE || rc == -ECONNRESET, "%zd", rc);
+        ck_assert_uint_ge(cord_socket_sent(), 100000);
+        ck_assert_uint_lt(cord_socket_sent(), size);
+        join(reader, 100000);
+        free(block);
+        cord_close(&pair[0]);
+    }
+}
+
+/* ---- several tasks on one socket ---- */
+
+struct reader {
+    cord_socket socket;
+    int got;
+};
+
+static int read_byte(void *arg)
+{
+    struct reader *this = *(struct reader **)arg;
+    char byte = 0;
+    ssize_t rc = cord_recv(this->socket, &byte, 1, soon());
+    this->got = byte;
+    return (int)rc;
+}
+
+MODE_TEST(two_readers_are_served_in_order)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    struct reader first = { pair[0], 0 }, second = { pair[0], 0 }, *one = &first, *two = &second;
+    cord_task *a = start_beside(read_byte, &one, sizeof one);
+    until_busy(pair[0], CORDI_READ);
+    cord_task *b = start_beside(read_byte, &two, sizeof two);
+    let_it_begin();
+    is(cord_send_all(pair[1], "12", 2, soon()), 2);
+    join(a, 1);
+    join(b, 1);
+    ck_assert_int_eq(first.got, '1');
+    ck_assert_int_eq(second.got, '2');
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* A waiter whose deadline passes leaves the queue, and the one behind it is served. */
+MODE_TEST(reader_that_gives_up_leaves_the_queue)
+{
+    cord_socket pair[2];
+    char byte;
+    connected_pair(pair);
+    struct reader first = { pair[0], 0 }, *one = &first;
+    cord_task *a = start_beside(read_byte, &one, sizeof one);
+    until_busy(pair[0], CORDI_READ);
+    is(cord_recv(pair[0], &byte, 1, cord_in(20 * CORD_MILLISECOND)), -ETIMEDOUT);
+    is(cord_recv(pair[0], &byte, 1, CORD_NOWAIT), -EAGAIN);
+    is(cord_send_all(pair[1], "1", 1, soon()), 1);
+    join(a, 1);
+    is(cord_send_all(pair[1], "2", 1, soon()), 1);
+    is(cord_recv(pair[0], &byte, 1, soon()), 1);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+enum { BLOCK = 300000, BLOCKS = 6 };
+struct writer {
+    cord_socket socket;
+    char letter;
+};
+
+static int send_blocks(void *arg)
+{
+    struct writer *this = arg;
+    char *block = malloc(BLOCK);
+    memset(block, this->letter, BLOCK);
+    ssize_t rc = BLOCK;
+    for (int i = 0; i < BLOCKS && rc == BLOCK; i++)
+        rc = cord_send_all(this->socket, block, BLOCK, soon());
+    free(block);
+    return (int)rc;
+}
+
+MODE_TEST(send_all_of_two_tasks_does_not_mix)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    struct writer a = { pair[0], 'a' }, b = { pair[0], 'b' };
+    cord_task *tasks[2] = { start_beside(send_blocks, &a, sizeof a), start_beside(send_blocks, &b, sizeof b) };
+    char *block = malloc(BLOCK), *same = malloc(BLOCK);
+    int seen[2] = { 0, 0 };
+    for (int i = 0; i < 2 * BLOCKS; i++) {
+        is(cord_read_exact(pair[1], block, BLOCK, soon()), BLOCK);
+        memset(same, block[0], BLOCK);
+        ck_assert(memcmp(block, same, BLOCK) == 0);
+        seen[block[0] == 'b']++;
+    }
+    ck_assert_int_eq(seen[0], BLOCKS);
+    join(tasks[0], BLOCK);
+    join(tasks[1], BLOCK);
+    free(block);
+    free(same);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+/* ---- limits ---- */
+
+MODE_TEST(accept_at_the_limit_of_files_emfile_then_works)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 }, server = { 0 };
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_recv(client, address, 0, soon()));
+    struct rlimit limit, tight;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    tight = limit;
+    is(cord_accept(listener, &server, NULL, soon()), 0); /* the call's own descriptors are there now */
+    cord_close(&server);
+    cord_close(&client);
+    ok(cord_connect(&client, address, NULL, soon()));
+    int lowest = dup(0);
+    close(lowest);
+    tight.rlim_cur = (rlim_t)lowest;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    is(cord_accept(listener, &server, NULL, soon()), -EMFILE);
+    sentence_has(address);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ok(cord_accept(listener, &server, NULL, soon()));
+    cord_close(&server);
+    cord_close(&client);
+    cord_close(&listener);
+}
+
+/* ---- descriptors ---- */
+
+MODE_TEST(adopt_fileno_detach)
+{
+    int fds[2];
+    cord_socket socket = { 0 };
+    char byte;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    ok(cord_adopt(&socket, fds[0]));
+    is(cord_fileno(socket), fds[0]);
+    ck_assert_int_eq(fcntl(fds[0], F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_eq(fcntl(fds[0], F_GETFD) & FD_CLOEXEC, 0);
+    is(cord_recv(socket, &byte, 1, cord_in(10 * CORD_MILLISECOND)), -ETIMEDOUT); /* though the descriptor may block */
+    ck_assert_int_eq((int)write(fds[1], "x", 1), 1);
+    received(socket, "x");
+    is(cord_detach(&socket), fds[0]);
+    ck_assert_uint_eq(socket.id, 0);
+    ck_assert_int_eq((int)write(fds[0], "y", 1), 1);
+    close(fds[0]);
+    close(fds[1]);
+    is(cord_adopt(&socket, fds[0]), -EBADF);
+    is(cord_adopt(&socket, -1), -EBADF);
+}
+
+MODE_TEST(detach_of_our_own_socket_may_block)
+{
+    cord_socket pair[2];
+    connected_pair(pair);
+    int fd = cord_detach(&pair[0]);
+    ok(fd);
+    ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    close(fd);
+    received(pair[1], "");
+    cord_close(&pair[1]);
+}
+
+MODE_TEST(fd_address_of_a_pipe)
+{
+    int fds[2];
+    char address[2][CORD_ADDRESS_TEXT], line[20];
+    cord_socket in = { 0 }, out = { 0 };
+    cord_address local;
+    ck_assert_int_eq(pipe(fds), 0);
+    snprintf(address[0], CORD_ADDRESS_TEXT, "fd:%d", fds[0]);
+    snprintf(address[1], CORD_ADDRESS_TEXT, "fd:%d", fds[1]);
+    ok(cord_connect(&in, address[0], NULL, soon()));
+    ok(cord_connect(&out, address[1], NULL, soon()));
+    close(fds[0]);
+    close(fds[1]); /* copies are used */
+    is(cord_recv(in, line, sizeof line, cord_in(10 * CORD_MILLISECOND)), -ETIMEDOUT);
+    is(cord_send_all(out, "one\ntwo", 7, soon()), 7);
+    is(cord_read_line(in, line, sizeof line, soon()), 4);
+    ck_assert_str_eq(line, "one");
+    received(in, "two");
+    ok(cord_local(in, &local));
+    is(cord_peer(in, &local), -ENOTCONN);
+    ck_assert_int_lt(cord_shutdown(out, SHUT_WR), 0);
+    cord_close(&in);
+    is(cord_send(out, "x", 1, soon()), -EPIPE); /* and no SIGPIPE */
+    cord_close(&out);
+    is(cord_connect(&in, "fd:987654", NULL, soon()), -EBADF);
+    sentence_has("fd:987654");
+}
+
+MODE_TEST(fd_address_of_a_file)
+{
+    char path[100], address[CORD_ADDRESS_TEXT], line[20];
+    cord_socket file = { 0 };
+    snprintf(path, sizeof path, "%s/file", temp_dir());
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    ck_assert_int_eq((int)write(fd, "a\n\nlast", 7), 7);
+    ck_assert_int_eq((int)lseek(fd, 0, SEEK_SET), 0);
+    snprintf(address, sizeof address, "fd:%d", fd);
+    ok(cord_connect(&file, address, NULL, soon()));
+    close(fd);
+    is(cord_read_line(file, line, sizeof line, soon()), 2);
+    is(cord_read_line(file, line, sizeof line, soon()), 1);
+    is(cord_read_line(file, line, sizeof line, soon()), 4);
+    is(cord_read_line(file, line, sizeof line, soon()), 0);
+    is(cord_send_all(file, "more", 4, soon()), 4);
+    cord_close(&file);
+}
+
+MODE_TEST(fd_address_of_a_listener)
+{
+    char address[CORD_ADDRESS_TEXT], by_number[CORD_ADDRESS_TEXT];
+    cord_socket first = listen_anywhere(address, "tcp"), listener = { 0 }, client = { 0 }, server = { 0 };
+    snprintf(by_number, sizeof by_number, "fd:%d", cord_fileno(first));
+    ok(cord_listen(&listener, by_number, NULL));
+    cord_close(&first);
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_accept(listener, &server, NULL, soon()));
+    cord_close(&server);
+    cord_close(&client);
+    cord_close(&listener);
+}
+
+MODE_TEST(pair_of_streams_and_of_datagrams)
+{
+    cord_socket pair[2];
+    char buf[8];
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    is(cord_send_all(pair[0], "ab", 2, soon()), 2);
+    is(cord_send_all(pair[0], "cd", 2, soon()), 2);
+    is(cord_read_exact(pair[1], buf, 4, soon()), 4);
+    cord_close(&pair[0]);
+    received(pair[1], "");
+    cord_close(&pair[1]);
+    ok(cord_socket_pair(pair, CORD_UNIXGRAM));
+    is(cord_send(pair[0], "ab", 2, soon()), 2);
+    is(cord_send(pair[0], "cd", 2, soon()), 2);
+    received(pair[1], "ab");
+    received(pair[1], "cd");
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+    is(cord_socket_pair(pair, CORD_TCP), -EINVAL);
+}
+
+/* ---- unix paths ---- */
+
+MODE_TEST(unix_path_goes_with_its_listener)
+{
+    char address[CORD_ADDRESS_TEXT];
+    struct stat stat_;
+    cord_socket listener = listen_anywhere(address, "unix"), second = { 0 };
+    ck_assert_int_eq(stat(address + 5, &stat_), 0);
+    is(cord_listen(&second, address, NULL), -EADDRINUSE);
+    sentence_has("another program listens there");
+    ck_assert_int_eq(stat(address + 5, &stat_), 0);
+    cord_close(&listener);
+    ck_assert_int_ne(stat(address + 5, &stat_), 0);
+}
+
+MODE_TEST(unix_stale_path_is_replaced_a_file_is_not)
+{
+    char address[CORD_ADDRESS_TEXT];
+    struct stat stat_;
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    snprintf(name.sun_path, sizeof name.sun_path, "%s/stale", temp_dir());
+    snprintf(address, sizeof address, "unix:%s", name.sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof name), 0);
+    close(fd); /* as a program that was killed leaves it */
+    cord_socket listener = { 0 }, client = { 0 };
+    is(cord_connect(&client, address, NULL, soon()), -ECONNREFUSED);
+    ok(cord_listen(&listener, address, NULL));
+    ok(cord_connect(&client, address, NULL, soon()));
+    cord_close(&client);
+    /* a path that somebody else has taken meanwhile is not ours to remove */
+    ck_assert_int_eq(unlink(name.sun_path), 0);
+    fd = open(name.sun_path, O_CREAT | O_WRONLY, 0600);
+    close(fd);
+    cord_close(&listener);
+    ck_assert_int_eq(stat(name.sun_path, &stat_), 0);
+    is(cord_listen(&listener, address, NULL), -EADDRINUSE);
+    sentence_has("a file that is no socket has this path");
+    ck_assert_int_eq(stat(name.sun_path, &stat_), 0);
+}
+
+static int close_copy(void *arg)
+{
+    cord_close(arg);
+    return 0;
+}
+
+MODE_TEST(unix_path_stays_when_a_child_closes_its_copy)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = listen_anywhere(address, "unix"), client = { 0 };
+    cord_task *task = NULL;
+    ok(cord_task_start(&task, close_copy, &listener, sizeof listener, &(cord_task_options){ .kind = CORD_PROCESS }));
+    join(task, 0);
+    ok(cord_connect(&client, address, NULL, soon()));
+    cord_close(&client);
+    cord_close(&listener);
+}
+
+MODE_TEST(unix_abstract_name_serves_without_a_file)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = { 0 }, client = { 0 }, server = { 0 };
+    cord_address peer;
+    snprintf(address, sizeof address, "unix:@cordage-%d", getpid());
+    ok(cord_listen(&listener, address, NULL));
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_accept(listener, &server, &peer, soon()));
+    is(peer.length, 0);
+    ok(cord_peer(client, &peer));
+    char text[CORD_ADDRESS_TEXT];
+    ck_assert_str_eq(cord_address_text(&peer, text, sizeof text), address);
+    cord_close(&server);
+    cord_close(&client);
+    cord_close(&listener);
+}
+
+int main(void)
+{
+    return run_tests(
+        "socket", MODE(listen_port_zero_picks_a_free_one), MODE(listen_foreign_address_eaddrnotavail),
+        MODE(listen_again_at_once_works_unless_exclusive), MODE(connect_nobody_listens_is_refused),
+        MODE(connect_from_a_local_address), MODE(accept_tells_the_peer), MODE(accept_on_no_listener_einval),
+        MODE(ipv6_loopback_and_dual_stack), MODE(echo_between_two_tasks), MODE(recv_of_nothing_asked_for_is_0),
+        MODE(send_without_reader_is_partial), MODE(sendf_and_vector_arrive_whole),
+        MODE(send_vector_goes_on_after_a_part), MODE(deadline_passes_at_each_call),
+        MODE(connect_deadline_passes_when_the_queue_is_full), MODE(default_timeout_bounds_forever_only),
+        MODE(cancel_at_each_call_ecanceled), MODE(cancel_is_seen_on_entry_again_and_again),
+        MODE(close_while_another_task_waits_ebadf), MODE(use_after_close_never_reaches_the_next_socket),
+        MODE(close_gives_the_descriptor_back), MODE(peer_closes_recv_0_then_epipe), MODE(peer_resets_econnreset),
+        MODE(half_close_leaves_the_other_direction), MODE(shutdown_wakes_a_reader_with_0),
+        MODE(send_all_tells_how_far_it_came), MODE(two_readers_are_served_in_order),
+        MODE(reader_that_gives_up_leaves_the_queue), MODE(send_all_of_two_tasks_does_not_mix),
+        MODE(accept_at_the_limit_of_files_emfile_then_works), MODE(adopt_fileno_detach),
+        MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe), MODE(fd_address_of_a_file),
+        MODE(fd_address_of_a_listener), MODE(pair_of_streams_and_of_datagrams), MODE(unix_path_goes_with_its_listener),
+        MODE(unix_stale_path_is_replaced_a_file_is_not), MODE(unix_path_stays_when_a_child_closes_its_copy),
+        MODE(unix_abstract_name_serves_without_a_file), END);
+}
