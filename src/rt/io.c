@@ -362,8 +362,8 @@ int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_directi
     struct cordi_arm arms[CORDI_IO_ANY];
     int listed = 0, answer = LISTED, index = -1, rc = 0;
     assert(count > 0 && count <= CORDI_IO_ANY);
-    if (self->loop == NULL && (rc = cordi_thread_wake_fd(self)) < 0)
-        return cordi_fail_code(rc, "cannot wait for a descriptor");
+    if (self->loop == NULL)
+        (void)cordi_thread_wake_fd(self); /* without one it waits all the same */
     cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");
     for (int i = 0; i < count && answer == LISTED; i++) {
         if (i > 0)

@@ -3,7 +3,8 @@
  * A sleeping thread says in `permit` how it sleeps; the waker exchanges in the permit and, by what was there, wakes a
  * futex, writes the eventfd or does nothing. A thread that slept in poll(2) does not go on before it has taken that
  * write out of the eventfd, so that no write can come after the descriptor was closed. A futex wake that comes late
- * touches no memory. Signals are not used to end a poll.
+ * touches no memory. Signals are not used to end a poll. At the limit of open files there may be no eventfd: then a
+ * poll ends every 10 ms to look at the permit, so that a thread can wait for its socket there too.
  */
 #include "rt/task.h"
 
@@ -68,10 +69,17 @@ static void take_wake(struct cord_task *self, bool in_poll)
     atomic_store(&self->permit, CORDI_AWAKE);
 }
 
+static int64_t look_again(cord_deadline deadline)
+{
+    int64_t soon = cordi_clock_now() + 10 * CORD_MILLISECOND;
+    return deadline.at != 0 && deadline.at < soon ? deadline.at : soon;
+}
+
 /* fds has room for one more than count. */
 int cordi_thread_park(struct cord_task *self, struct pollfd *fds, unsigned count, cord_deadline deadline)
 {
-    bool in_poll = count > 0;
+    bool blind = count > 0 && self->wake_fd < 0;
+    bool in_poll = count > 0 && !blind;
     uint32_t permit = CORDI_AWAKE;
     if (!atomic_compare_exchange_strong(&self->permit, &permit, in_poll ? CORDI_IN_POLL : CORDI_IN_FUTEX)) {
         atomic_store(&self->permit, CORDI_AWAKE); /* the wake was faster */
@@ -83,11 +91,13 @@ int cordi_thread_park(struct cord_task *self, struct pollfd *fds, unsigned count
         int ready = 0;
         if (in_poll)
             ready = cordi_fd_poll(fds, count + 1, deadline.at);
+        else if (blind)
+            ready = cordi_fd_poll(fds, count, look_again(deadline));
         else
             (void)cordi_futex_wait(&self->permit, CORDI_IN_FUTEX, deadline.at, self->shared);
         if (atomic_load(&self->permit) == CORDI_PERMIT)
             break;
-        bool useful = in_poll && ready > (fds[count].revents != 0);
+        bool useful = blind ? ready > 0 : in_poll && ready > (fds[count].revents != 0);
         if (!useful && !passed(deadline))
             continue;
         if (!cordi_wait_end(self, useful ? CORDI_ENDED_ITSELF : CORDI_TIMED_OUT))
