@@ -259,14 +259,14 @@ int cord_server_stop(cord_server *server, cord_span grace)
     if (grace < 0)
         grace = 0;
     if (server->in_child) {
-        cordi_server_wake(server, grace);
-        return 0;
+        ssize_t rc = cord_send(server->wake[1], &(int64_t){ grace }, sizeof(int64_t), CORD_NOWAIT);
+        return rc == -EPIPE ? cordi_fail(-EPIPE, "server: the process that serves has ended") : 0;
     }
     cordi_server_hold(server); /* so that run cannot return, and the server be closed, before this is done */
     cordi_server_shorten(server, grace);
     if (server->how.kind == CORD_SERIAL)
         stop_serial(server);
-    cordi_server_wake(server, CORDI_SERVER_POKE);
+    cordi_server_wake(server);
     cordi_server_let_go(server);
     return 0;
 }

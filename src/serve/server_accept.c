@@ -14,26 +14,22 @@
 
 static const cord_span pause_span = 100 * CORD_MILLISECOND;
 
-static int send_word(void *arg)
+/* Waits for its turn at most: there is at most one word at a time of ours, and room for many. */
+static int send_poke(void *arg)
 {
-    const struct {
-        cord_server *server;
-        int64_t word;
-    } *how = arg;
-    ssize_t rc = cord_send(how->server->wake[1], &how->word, sizeof how->word, CORD_NOWAIT);
-    return rc < 0 ? (int)rc : 0;
+    cord_server *server = arg;
+    const int64_t word = CORDI_SERVER_POKE;
+    return cord_send(server->wake[1], &word, sizeof word, CORD_FOREVER) < 0 ? -EPIPE : 0;
 }
 
-void cordi_server_wake(cord_server *server, int64_t word)
+void cordi_server_wake(cord_server *server)
 {
-    struct {
-        cord_server *server;
-        int64_t word;
-    } how = { server, word };
-    cord_shield(send_word, &how); /* a full pair wakes as well */
+    if (!atomic_exchange(&server->poked, true))
+        cord_shield(send_poke, server); /* also in a task that was cancelled */
 }
 
-/* Reads the words that came; a stop of a child is among them. */
+/* Reads the words that came; a stop of a child is among them. What made somebody poke is looked at after it, so that a
+ * poke which found `poked` still set is not lost. */
 static void hear(cord_server *server)
 {
     int64_t words[64];
@@ -42,6 +38,7 @@ static void hear(cord_server *server)
         for (size_t i = 0; i < (size_t)n / sizeof *words; i++)
             if (words[i] >= 0)
                 cordi_server_shorten(server, words[i]);
+    atomic_store(&server->poked, false);
 }
 
 static int enter(struct cordi_io **ret, cord_socket socket)
@@ -133,9 +130,9 @@ static int take_datagram(cord_server *server, const struct cordi_listener *liste
     return rc < 0 ? rc : 1;
 }
 
-static bool has_room(const cord_server *server)
+static bool has_room(const cord_server *server, uint64_t ended)
 {
-    return atomic_load(&server->started) - atomic_load(&server->ended) < server->how.max_connections;
+    return atomic_load(&server->started) - ended < server->how.max_connections;
 }
 
 /* One request of each listener at most, so that a busy one does not shut out the others. How many. */
@@ -150,7 +147,9 @@ static int take_round(cord_server *server)
             return rc;
         taken++;
     }
-    for (size_t i = 0; i < server->count && has_room(server) && !cordi_server_stopping(server); i++) {
+    for (size_t i = 0; i < server->count && !cordi_server_stopping(server); i++) {
+        if (!has_room(server, atomic_load(&server->ended)))
+            break;
         const struct cordi_listener *listener = &server->listeners[i];
         int rc = listener->stream ? take_connection(server, listener) : take_datagram(server, listener);
         if (rc < 0)
@@ -171,13 +170,14 @@ int cordi_server_accept(cord_server *server)
     unsigned taken = 0;
     while (!cordi_server_stopping(server)) {
         uint64_t seen = atomic_load(&server->ended);
-        int rc = has_room(server) ? take_round(server) : 0;
+        bool room = has_room(server, seen);
+        int rc = room ? take_round(server) : 0;
         if (rc < 0 && !is_final(rc)) {
             if (rc == -EMFILE || rc == -ENFILE)
                 atomic_fetch_add(&server->paused, 1);
             rc = await(server, false, seen, cord_in(pause_span));
         } else if (rc == 0) {
-            rc = await(server, has_room(server), seen, CORD_FOREVER);
+            rc = await(server, room, seen, CORD_FOREVER);
         } else if (rc > 0 && ++taken % 16 == 0) {
             rc = cord_yield(); /* nothing above waits while requests keep coming */
         }

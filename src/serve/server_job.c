@@ -45,7 +45,7 @@ void cordi_job_end(struct cordi_job *job)
     cordi_job_free(job);
     atomic_fetch_add(&server->ended, 1);
     if (atomic_exchange(&server->waiting, false))
-        cordi_server_wake(server, CORDI_SERVER_POKE);
+        cordi_server_wake(server);
 }
 
 void cordi_job_failed(struct cordi_job *job, const char *sentence)

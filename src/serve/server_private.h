@@ -53,6 +53,7 @@ struct cord_server {
     _Atomic uint64_t ended;   /* jobs; started - ended are under way */
     _Atomic uint64_t accepted, failed, paused;
     _Atomic bool waiting; /* the serving task wants to be woken at the next end of a job */
+    _Atomic bool poked;   /* a word to wake it is on its way */
 
     cord_lock lock;         /* guards what follows */
     cord_group *group;      /* the jobs' tasks; NULL when it does not serve */
@@ -68,7 +69,7 @@ void cordi_server_hold(cord_server *server); /* the lock */
 void cordi_server_let_go(cord_server *server);
 bool cordi_server_stopping(const cord_server *server);
 void cordi_server_shorten(cord_server *server, cord_span grace); /* sets or shortens the time until stop_at */
-void cordi_server_wake(cord_server *server, int64_t word);       /* never waits, also in a cancelled task */
+void cordi_server_wake(cord_server *server);                     /* the serving task looks again; never waits long */
 
 /* Serves until it is stopped: 0; -ECANCELED, or the failure of a listener. */
 int cordi_server_accept(cord_server *server);
