@@ -257,7 +257,7 @@ def hello(client_side, server_side, number, *server_args):
         ports = {line.removeprefix("b'bye' ") for line in server.out.split("\n")[:-1]}
         same([len(ports), all(port.isdigit() for port in ports)], [3, True], f"the server's lines, ports {ports}")
     if client_side == "c":
-        server.kill()  # Python's is not ended by Ctrl-C: its threads are waited for
+        server.interrupt()
         same([second.end() in (0, 1), third.end() in (0, 1)], [True, True], "clients end with the server")
 
 
