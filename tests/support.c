@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -237,6 +238,8 @@ static void run_in_mode(void)
 START_TEST(one)
 {
     now.pid = getpid();
+    signal(SIGTERM, SIG_DFL); /* Check's handlers would end the whole group of processes */
+    signal(SIGINT, SIG_DFL);
     struct census before = take_census();
     if (now.test->modes)
         run_in_mode();

@@ -1,0 +1,305 @@
+/* tests/run.c - cord_run: what it waits for, what it ends, what it does with signals. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int answer_seven(void *arg)
+{
+    (void)arg;
+    return 7;
+}
+
+PLAIN_TEST(run_answers_what_fn_answers)
+{
+    is(cord_run(answer_seven, NULL, NULL), 7);
+    for (int i = 0; i < 100; i++) /* each with a loop of its own */
+        is(cord_run(answer_seven, NULL, &(cord_run_options){ .stack_size = 16384 }), 7);
+}
+
+static int run_inside(void *arg)
+{
+    return cord_run(answer_seven, arg, NULL);
+}
+
+PLAIN_TEST(run_in_a_coroutine_edeadlk)
+{
+    is(cord_run(run_inside, NULL, NULL), -EDEADLK);
+}
+
+static int set_later(void *arg)
+{
+    int rc = cord_sleep(5 * CORD_MILLISECOND);
+    **(_Atomic int **)arg = rc == 0 ? 1 : 2;
+    return rc;
+}
+
+static _Atomic int *flags; /* shared: one for each kind, then one for each daemon */
+
+static int start_and_leave(void *arg)
+{
+    (void)arg;
+    for (int kind = CORD_COROUTINE; kind <= CORD_PROCESS; kind++) {
+        cord_task_options options = { .kind = (cord_kind)kind };
+        cord_task *task;
+        _Atomic int *flag = &flags[kind];
+        ok(cord_task_start(&task, set_later, &flag, sizeof flag, &options));
+        cord_task_free(task);
+    }
+    return 3;
+}
+
+PLAIN_TEST(run_waits_for_tasks_of_every_kind)
+{
+    void *shared;
+    ok(cord_shared_new(&shared, 8 * sizeof *flags));
+    flags = shared;
+    is(cord_run(start_and_leave, NULL, NULL), 3);
+    for (int kind = CORD_COROUTINE; kind <= CORD_PROCESS; kind++)
+        is(flags[kind], 1);
+    cord_shared_free(shared);
+}
+
+static int sleep_and_note(void *arg)
+{
+    int rc = cord_sleep(CORD_HOUR);
+    **(_Atomic int **)arg = rc == -ECANCELED ? 2 : 1;
+    return rc;
+}
+
+static int start_daemons(void *arg)
+{
+    (void)arg;
+    for (int kind = CORD_COROUTINE; kind <= CORD_PROCESS; kind++) {
+        cord_task_options options = { .kind = (cord_kind)kind, .daemon = true };
+        cord_task *task;
+        _Atomic int *flag = &flags[kind];
+        ok(cord_task_start(&task, sleep_and_note, &flag, sizeof flag, &options));
+        cord_task_free(task);
+    }
+    return 4;
+}
+
+static bool thread_was_cancelled(void *arg)
+{
+    (void)arg;
+    return flags[CORD_THREAD] == 2;
+}
+
+PLAIN_TEST(run_ends_daemons_of_every_kind)
+{
+    void *shared;
+    ok(cord_shared_new(&shared, 8 * sizeof *flags));
+    flags = shared;
+    is(cord_run(start_daemons, NULL, NULL), 4);
+    is(flags[CORD_COROUTINE], 2);
+    is(children(), 0);
+    eventually(thread_was_cancelled, NULL);
+    cord_shared_free(shared);
+}
+
+/* --- signals: each in a program of its own, a forked child --- */
+
+static int sleep_until_cancelled(void *arg)
+{
+    (void)!write(*(int *)arg, "r", 1);
+    return cord_sleep(CORD_HOUR);
+}
+
+static int sleep_on(void *arg)
+{
+    while (cord_shield(sleep_until_cancelled, arg) == 0) {
+    }
+    return 0;
+}
+
+/* Runs fn under CORD_SIGNALS_DEFAULT in a child, sends it `count` signals once it is ready; its exit status. */
+static int status_after(cord_fn *fn, int signo, int count)
+{
+    int ready[2], status;
+    char byte;
+    ck_assert_int_eq(pipe(ready), 0);
+    int pid = fork();
+    if (pid == 0) {
+        cord_run_options options = { .signals = CORD_SIGNALS_DEFAULT };
+        close(ready[0]);
+        _exit(cord_report("child", cord_run(fn, &ready[1], &options)));
+    }
+    close(ready[1]);
+    ck_assert_int_eq((int)read(ready[0], &byte, 1), 1);
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(kill(pid, signo), 0);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    close(ready[0]);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+PLAIN_TEST(sigint_cancels_and_the_exit_code_is_130)
+{
+    is(status_after(sleep_until_cancelled, SIGINT, 1), 130);
+}
+
+PLAIN_TEST(sigterm_cancels_and_the_exit_code_is_0)
+{
+    is(status_after(sleep_until_cancelled, SIGTERM, 1), 0);
+}
+
+static int ignore_the_first(void *arg)
+{
+    int out = *(int *)arg;
+    (void)!write(out, "r", 1);
+    int rc = cord_sleep(CORD_HOUR);
+    if (rc == -ECANCELED)
+        kill(getpid(), SIGINT); /* the second one, while the first is still being obeyed */
+    return sleep_on(arg);
+}
+
+PLAIN_TEST(a_second_sigint_ends_at_once_with_130)
+{
+    is(status_after(ignore_the_first, SIGINT, 1), 130);
+}
+
+static int with_other_kinds(void *arg)
+{
+    for (int kind = CORD_THREAD; kind <= CORD_PROCESS; kind++) {
+        cord_task_options options = { .kind = (cord_kind)kind };
+        cord_task *task;
+        ok(cord_task_start(&task, sleep_until_cancelled, arg, sizeof(int), &options));
+        cord_task_free(task);
+    }
+    return 0;
+}
+
+PLAIN_TEST(a_signal_also_ends_the_wait_for_others)
+{
+    int status = status_after(with_other_kinds, SIGTERM, 1);
+    ck_assert_msg(status == 0, "status %d", status);
+}
+
+/* --- calls --- */
+
+PLAIN_TEST(backend_says_which_and_why)
+{
+    char why[160];
+    setenv("CORD_BACKEND", "epoll", 1);
+    ck_assert_str_eq(cord_backend(why, sizeof why), "epoll");
+    ck_assert_str_eq(why, "CORD_BACKEND=epoll asks for it");
+    setenv("CORD_BACKEND", "kqueue", 1);
+    ck_assert_str_eq(cord_backend(why, sizeof why), "epoll");
+    ck_assert_ptr_nonnull(strstr(why, "neither"));
+    unsetenv("CORD_BACKEND");
+}
+
+static char logged[256];
+
+static void keep_line(const char *line)
+{
+    strncpy(logged, line, sizeof logged - 1);
+}
+
+static int run_out_of_space(void *arg)
+{
+    (void)arg;
+    return -ENOSPC;
+}
+
+static int lose_a_failure(void *arg)
+{
+    (void)arg;
+    return cord_task_start(NULL, run_out_of_space, NULL, 0, &(cord_task_options){ .name = "careless" });
+}
+
+PLAIN_TEST(a_failure_nobody_joins_is_logged)
+{
+    cord_log_set(keep_line);
+    ok(cord_run(lose_a_failure, NULL, NULL));
+    ck_assert_str_eq(logged, "task \"careless\": No space left on device");
+}
+
+static int deep_sleepers(void *arg)
+{
+    cord_group *group;
+    (void)arg;
+    ok(cord_group_new(&group, NULL));
+    for (int i = 0; i < 10000; i++) {
+        _Atomic int *flag = &flags[0];
+        ok(cord_group_start(group, sleep_and_note, &flag, sizeof flag));
+    }
+    ok(cord_sleep(CORD_MILLISECOND));
+    cord_group_cancel(group);
+    return cord_group_join(group, soon());
+}
+
+PLAIN_TEST(ten_thousand_timers_are_set_and_cancelled)
+{
+    void *shared;
+    ok(cord_shared_new(&shared, sizeof *flags));
+    flags = shared;
+    is(cord_run(deep_sleepers, NULL, NULL), 0);
+    cord_shared_free(shared);
+}
+
+static int note_order(void *arg)
+{
+    static int order;
+    int place = *(int *)arg;
+    int rc = cord_sleep((10 - place) * 2 * CORD_MILLISECOND);
+    if (rc == 0 && order++ != 9 - place)
+        return -EPROTO;
+    return rc;
+}
+
+static int sleepers_in_order(void *arg)
+{
+    cord_group *group;
+    (void)arg;
+    ok(cord_group_new(&group, NULL));
+    for (int i = 0; i < 10; i++)
+        ok(cord_group_start(group, note_order, &i, sizeof i));
+    return cord_group_join(group, soon());
+}
+
+PLAIN_TEST(sleepers_wake_in_the_order_of_their_deadlines)
+{
+    is(cord_run(sleepers_in_order, NULL, NULL), 0);
+}
+
+PLAIN_TEST(spans_are_read_and_refused)
+{
+    cord_span span;
+    static const struct {
+        const char *text;
+        cord_span span;
+    } good[] = { { "500ms", 500 * CORD_MILLISECOND },
+                 { "1.5", 3 * CORD_SECOND / 2 },
+                 { "2m", 2 * CORD_MINUTE },
+                 { "1h", CORD_HOUR },
+                 { "0", 0 },
+                 { "250us", 250000 },
+                 { "7ns", 7 },
+                 { "0.001s", CORD_MILLISECOND } };
+    static const char *const bad[] = { "", "ms", "-1", "1.", ".", "1x", "1 s", "1e9", "99999999999999999h" };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ok(cord_span_parse(&span, good[i].text));
+        ck_assert_int_eq(span, good[i].span);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        is(cord_span_parse(&span, bad[i]), -EINVAL);
+}
+
+int main(void)
+{
+    return run_tests("run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
+                     PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
+                     PLAIN(sigint_cancels_and_the_exit_code_is_130), PLAIN(sigterm_cancels_and_the_exit_code_is_0),
+                     PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
+                     PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),
+                     PLAIN(ten_thousand_timers_are_set_and_cancelled),
+                     PLAIN(sleepers_wake_in_the_order_of_their_deadlines), PLAIN(spans_are_read_and_refused), END);
+}
