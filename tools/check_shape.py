@@ -8,7 +8,7 @@ from checking import SOURCE, Skip, files, lines, run, short
 
 C_FILES = ["include/**/*.h", "src/**/*.[chS]", "tool/**/*.[ch]", "examples/**/*.[ch]", "tests/**/*.[ch]",
            "bench/**/*.[ch]"]
-TEXTS = C_FILES + ["tools/*", "tests/interop/*", "CMake*", "Makefile"]
+TEXTS = C_FILES + ["tools/*", "tests/interop/*", "CMakeLists.txt", "Makefile"]
 # Words of how a file came to be, which no reader of it needs.
 FOREIGN = re.compile(r"/work/|/tmp/bash|/root/|\b(TO" r"DO|FIX" r"ME|Clau" r"de|Anthro" r"pic|ChatG" r"PT|LL" r"M)\b")
 
