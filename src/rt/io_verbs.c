@@ -62,7 +62,7 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
 {
     struct cord_task *self = cordi_self();
     struct cordi_direction_state *d = &io->direction[CORDI_READ];
-    bool wait_first = d->drained && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
+    bool wait_first = d->drained && !d->ended && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
     for (;;) {
         int rc = 0;
         if (wait_first)
@@ -89,8 +89,9 @@ static ssize_t try_write(struct cordi_io *io, const struct msghdr *message, int 
         return cordi_fd_writev(io->fd, message->msg_iov, (int)message->msg_iovlen);
     if (!ready_now(io->fd, POLLOUT))
         return -EAGAIN;
-    size_t piece = message->msg_iovlen > 0 ? message->msg_iov[0].iov_len : 0;
-    return cordi_fd_write(io->fd, message->msg_iov[0].iov_base, piece < PIPE_PIECE ? piece : PIPE_PIECE);
+    struct iovec piece = message->msg_iov[0];
+    piece.iov_len = piece.iov_len < PIPE_PIECE ? piece.iov_len : PIPE_PIECE;
+    return cordi_fd_writev(io->fd, &piece, 1);
 }
 
 ssize_t cordi_io_sendmsg(struct cordi_io *io, const struct msghdr *message, int flags, cord_deadline deadline)

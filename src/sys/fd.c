@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/output.h"
 
 #define RESTART(call)                                                                                                  \
     __extension__({                                                                                                    \
@@ -36,7 +37,11 @@ ssize_t cordi_fd_readv(int fd, const struct iovec *pieces, int count)
 
 ssize_t cordi_fd_writev(int fd, const struct iovec *pieces, int count)
 {
-    return RESTART(writev(fd, pieces, count));
+    struct cordi_output_hold hold;
+    cordi_output_hold(&hold);
+    ssize_t rc = RESTART(writev(fd, pieces, count));
+    cordi_output_release(&hold, rc == -EPIPE);
+    return rc;
 }
 
 ssize_t cordi_fd_recvmsg(int fd, struct msghdr *message, int flags)

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,21 +26,34 @@ static int write_all(int fd, const char *p, size_t size)
     return 0;
 }
 
-int cordi_output_write(int fd, const void *buf, size_t size)
+void cordi_output_hold(struct cordi_output_hold *hold)
 {
-    sigset_t pipe, old, pending;
+    sigset_t pipe, pending;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
+    pthread_sigmask(SIG_BLOCK, &pipe, &hold->before);
     sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+    hold->was_pending = sigismember(&pending, SIGPIPE) == 1;
+}
 
-    int rc = write_all(fd, buf, size);
-    if (rc == -EPIPE && !was_pending) {
+void cordi_output_release(const struct cordi_output_hold *hold, bool raised)
+{
+    if (raised && !hold->was_pending) {
         struct timespec now = { 0, 0 };
+        sigset_t pipe;
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
         while (sigtimedwait(&pipe, NULL, &now) < 0 && errno == EINTR)
             ;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
+}
+
+int cordi_output_write(int fd, const void *buf, size_t size)
+{
+    struct cordi_output_hold hold;
+    cordi_output_hold(&hold);
+    int rc = write_all(fd, buf, size);
+    cordi_output_release(&hold, rc == -EPIPE);
     return rc;
 }
