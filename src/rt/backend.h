@@ -38,7 +38,7 @@ struct cordi_backend {
 
 extern const struct cordi_backend cordi_backend_epoll, cordi_backend_uring;
 
-enum { CORDI_EVENT_READ = 1, CORDI_EVENT_WRITE = 2 };
+enum { CORDI_EVENT_READ = 1, CORDI_EVENT_WRITE = 2, CORDI_EVENT_END = 4 /* with READ: the peer has finished */ };
 
 /* From backends: something may go on. Stale handles are ignored. */
 void cordi_io_event(uint64_t handle, int events);

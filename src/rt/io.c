@@ -88,7 +88,7 @@ int cordi_io_open(uint64_t *ret, int own_fd)
         struct cordi_direction_state *d = &io->direction[i];
         cordi_list_init(&d->queue);
         d->waiter = NULL;
-        d->ready = d->drained = false;
+        d->ready = d->drained = d->ended = false;
         atomic_store(&d->turn, TURN_FREE);
     }
     cordi_handle_renew(&io->word);
@@ -296,6 +296,8 @@ void cordi_io_event(uint64_t handle, int events)
     struct cord_task *wake[2] = { NULL, NULL };
     cordi_spin_lock(&io->bits, 1);
     if (handle_of(io) == handle) {
+        if (events & CORDI_EVENT_END)
+            io->direction[CORDI_READ].ended = true;
         if (events & CORDI_EVENT_READ)
             wake[0] = report(&io->direction[CORDI_READ]);
         if (events & CORDI_EVENT_WRITE)

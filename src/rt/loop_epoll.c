@@ -88,6 +88,8 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
         int report = 0;
         if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
             report |= CORDI_EVENT_READ;
+        if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+            report |= CORDI_EVENT_END;
         if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
             report |= CORDI_EVENT_WRITE;
         cordi_io_event(handle, report);
