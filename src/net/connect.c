@@ -143,11 +143,23 @@ static void judge(struct race *race, int i)
     note_failure(race, rc);
 }
 
+/* Waits until one is through, fails, or `until` passes. */
+static int wait_for_news(struct race *race, cord_deadline until)
+{
+    int i = until.at == CORD_NOWAIT.at ? -EAGAIN : cordi_io_wait_any(race->ios, race->running, CORDI_WRITE, until);
+    if (i >= 0)
+        judge(race, i);
+    if (i == -EAGAIN || i == -ETIMEDOUT) /* out of time, but never without having looked */
+        for (int last = race->running - 1; last >= 0 && race->winner == 0; last--)
+            judge(race, last);
+    return i < 0 ? i : 0;
+}
+
 /* Until one is through. 0 or -errno. */
 static int run(struct race *race, cord_deadline deadline)
 {
     while (race->winner == 0) {
-        bool more = race->next < race->count;
+        bool more = race->next < race->count && race->running < CORDI_IO_ANY;
         if (more && (race->running == 0 || cord_now() >= race->next_at)) {
             int rc = begin(race);
             if (rc < 0)
@@ -160,11 +172,9 @@ static int run(struct race *race, cord_deadline deadline)
         bool early = more && deadline.at != CORD_NOWAIT.at && (deadline.at == 0 || race->next_at < deadline.at);
         if (early)
             until.at = race->next_at;
-        int i = cordi_io_wait_any(race->ios, race->running, CORDI_WRITE, until);
-        if (i >= 0)
-            judge(race, i);
-        else if (i != -ETIMEDOUT || !early)
-            return i;
+        int rc = wait_for_news(race, until);
+        if (rc < 0 && race->winner == 0 && race->running > 0 && (rc != -ETIMEDOUT || !early))
+            return rc;
     }
     return 0;
 }
