@@ -279,9 +279,18 @@ static void feed_stdin(const char *text)
     close(ends[1]);
 }
 
+/* The socket on stdin is the process's and stays open: each of these tests reads in a child. */
+static void in_child(cord_fn *fn)
+{
+    cord_task *child;
+    ok(cord_task_start(&child, fn, NULL, 0, &(cord_task_options){ .kind = CORD_PROCESS }));
+    join(child, 0);
+}
+
 static int read_lines(void *unused)
 {
     (void)unused;
+    feed_stdin("one\n\na line that is too long\nend");
     char line[8];
     is(cord_input(NULL, line, sizeof line, soon()), 4);
     ck_assert_str_eq(line, "one");
@@ -296,30 +305,40 @@ static int read_lines(void *unused)
     return 0;
 }
 
-/* Once for each kind of caller: the socket on stdin is the process's, so each has a process of its own. */
+static int read_lines_in_coroutine(void *unused)
+{
+    return cord_run(read_lines, unused, NULL);
+}
+
 PLAIN_TEST(input_lines_are_counted_with_newline)
 {
-    feed_stdin("one\n\na line that is too long\nend");
-    read_lines(NULL);
+    in_child(read_lines);
 }
 
 PLAIN_TEST(input_in_coroutine_lines_are_counted_with_newline)
 {
-    feed_stdin("one\n\na line that is too long\nend");
-    is(cord_run(read_lines, NULL, NULL), 0);
+    in_child(read_lines_in_coroutine);
 }
 
-PLAIN_TEST(input_at_dev_null_is_the_end)
+static int read_null(void *unused)
 {
+    (void)unused;
     char line[8];
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(null, 0);
     close(null);
     is(cord_input(NULL, line, sizeof line, soon()), 0);
+    return 0;
 }
 
-PLAIN_TEST(input_nothing_typed_deadline_etimedout)
+PLAIN_TEST(input_at_dev_null_is_the_end)
 {
+    in_child(read_null);
+}
+
+static int read_late(void *unused)
+{
+    (void)unused;
     int ends[2];
     char line[8];
     ck_assert_int_eq(pipe(ends), 0);
@@ -327,8 +346,41 @@ PLAIN_TEST(input_nothing_typed_deadline_etimedout)
     is(cord_input(NULL, line, sizeof line, cord_in(20 * CORD_MILLISECOND)), -ETIMEDOUT);
     ck_assert_int_eq(write(ends[1], "late\n", 5), 5);
     is(cord_input(NULL, line, sizeof line, soon()), 5);
-    close(ends[0]);
-    close(ends[1]);
+    return 0;
+}
+
+PLAIN_TEST(input_nothing_typed_deadline_etimedout)
+{
+    in_child(read_late);
+}
+
+/* A second task runs while the first waits for stdin: only the caller waits. */
+static int type_a_line(void *arg)
+{
+    return write(*(int *)arg, "typed\n", 6) == 6 ? 0 : -EIO;
+}
+
+static int read_beside_another(void *unused)
+{
+    (void)unused;
+    int ends[2];
+    char line[8];
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[0], 0);
+    cord_task *typist = start(type_a_line, &ends[1], sizeof ends[1]);
+    is(cord_input(NULL, line, sizeof line, soon()), 6);
+    join(typist, 0);
+    return 0;
+}
+
+static int read_beside_another_in_coroutine(void *unused)
+{
+    return cord_run(read_beside_another, unused, NULL);
+}
+
+PLAIN_TEST(input_in_coroutine_others_run_meanwhile)
+{
+    in_child(read_beside_another_in_coroutine);
 }
 
 /* The oracle's other side: lines "OPERATION ENCODING ON_ERROR HEX", answers "CODE HEX SENTENCE". */
@@ -395,5 +447,5 @@ int main(int argc, char **argv)
         PLAIN(print_goes_out_whole_and_at_once), PLAIN(print_large_text_is_whole_too_large_emsgsize),
         PLAIN(print_closed_stdout_epipe_and_no_signal), PLAIN(input_lines_are_counted_with_newline),
         PLAIN(input_in_coroutine_lines_are_counted_with_newline), PLAIN(input_at_dev_null_is_the_end),
-        PLAIN(input_nothing_typed_deadline_etimedout), END);
+        PLAIN(input_nothing_typed_deadline_etimedout), PLAIN(input_in_coroutine_others_run_meanwhile), END);
 }

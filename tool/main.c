@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const struct command commands[COMMANDS] = {
-    { "serve", "HANDLER ADDRESS...", "a server: echo, upper, hello, discard or chat",
+    { "serve", "HANDLER ADDRESS...", "a server: echo, upper, hello, discard, chat or exec",
       "HANDLER is\n"
       "  echo      sends back what it gets\n"
       "  upper     sends it back in upper case (ASCII) and prints it\n"
@@ -20,8 +20,10 @@ const struct command commands[COMMANDS] = {
       "  discard   throws away what it gets\n"
       "  chat      a room: what one member says goes to all others, by UDP as JSON, by TCP as JSON or plain lines;\n"
       "            what is typed here goes to all\n"
+      "  exec      runs a program for each connection, which is its stdin and stdout:\n"
+      "            cordage serve exec tcp:127.0.0.1:9000 -- PROGRAM ARG...\n"
       "Each listener prints `listening ADDRESS` on stderr. Ctrl-C or SIGTERM ends it.\n",
-      "echo upper hello discard chat", run_serve },
+      "echo upper hello discard chat exec", run_serve },
     { "chat", "[ADDRESS]", "talk in a chat room",
       "ADDRESS is udp:127.0.0.1:9090 unless given. Each line you type goes to the room.\n", "", run_chat },
     { "connect", "ADDRESS", "stdin to a peer, the peer to stdout",
@@ -130,7 +132,7 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
     open_standard_files();
-    struct arguments arguments = { .timeout = -1, .wait = -1 };
+    struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1 };
     for (size_t i = 0; i < COMMANDS && argc > 1; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             arguments.command = &commands[i];

@@ -217,6 +217,7 @@ int read_options(struct arguments *arguments, int argc, char **argv, const char 
     for (int i = 0; i < argc; i++) {
         if (options && strcmp(argv[i], "--") == 0) {
             options = false;
+            arguments->dashes = arguments->count;
         } else if (options && argv[i][0] == '-' && argv[i][1]) {
             int rc = read_option(arguments, argc, argv, &i);
             if (rc)

@@ -343,6 +343,7 @@ static int hear_line(struct room *room, cord_request *r, struct target *from, co
 
 struct forwarding {
     cord_socket mailbox, connection;
+    struct traffic *traffic; /* the request's; it outlives this task */
 };
 
 /* A task: from the mailbox to the connection, until the mailbox is closed. A connection that takes nothing is shut, so
@@ -356,6 +357,7 @@ static int forward(void *arg)
         n = cord_recv(f->mailbox, piece, PIECE, CORD_FOREVER);
         if (n >= 0 && cord_send_all(f->connection, piece, (size_t)n, cord_in(slow_reader)) < 0)
             n = cord_shutdown(f->connection, SHUT_RDWR) < 0 ? -EPIPE : -ECONNRESET;
+        f->traffic->out += n > 0 ? (uint64_t)n : 0;
     }
     free(piece);
     return 0;
@@ -391,12 +393,13 @@ static bool join_stream(struct room *room, const cord_request *r, const cord_add
 }
 
 /* All lines of a connection. */
-static int hear_connection(struct room *room, cord_request *r, struct target *from)
+static int hear_connection(struct room *room, cord_request *r, struct target *from, struct traffic *traffic)
 {
     char *line = malloc(MESSAGE_SIZE), *text = malloc(3 * MESSAGE_SIZE);
     ssize_t n = line && text ? 1 : -ENOMEM;
     while (n > 0) {
         n = cord_read_line(r->socket, line, MESSAGE_SIZE, CORD_FOREVER);
+        traffic->in += n > 0 ? (uint64_t)n : 0;
         ssize_t rc = n > 0 ? cord_decode(text, 3 * MESSAGE_SIZE, "utf-8", line, strlen(line), CORD_REPLACE) : 0;
         if (rc > 0)
             rc = hear_line(room, r, from, text);
@@ -407,9 +410,9 @@ static int hear_connection(struct room *room, cord_request *r, struct target *fr
     return n == -ECONNRESET ? 0 : (int)n;
 }
 
-static int hear_stream(struct room *room, cord_request *r)
+static int hear_stream(struct room *room, cord_request *r, struct traffic *traffic)
 {
-    struct forwarding f = { .connection = r->socket };
+    struct forwarding f = { .connection = r->socket, .traffic = traffic };
     cord_address mailbox;
     struct target self;
     cord_task *forwarder = NULL;
@@ -418,7 +421,7 @@ static int hear_stream(struct room *room, cord_request *r)
         return rc;
     rc = cord_task_start(&forwarder, forward, &f, sizeof f, &(cord_task_options){ .name = "forward", .daemon = true });
     if (rc == 0 && join_stream(room, r, &mailbox, &self)) {
-        rc = hear_connection(room, r, &self);
+        rc = hear_connection(room, r, &self, traffic);
         leave(room, self.number);
     } else if (rc == 0) {
         char text[128];
@@ -432,9 +435,9 @@ static int hear_stream(struct room *room, cord_request *r)
     return rc;
 }
 
-int room_handle(struct room *room, cord_request *request)
+int room_handle(struct room *room, cord_request *request, struct traffic *traffic)
 {
-    return request->data ? hear_datagram(room, request) : hear_stream(room, request);
+    return request->data ? hear_datagram(room, request) : hear_stream(room, request, traffic);
 }
 
 /* ---- the console ---- */

@@ -1,6 +1,6 @@
-/* `cordage serve`: the handlers echo, upper, hello and discard; chat's is in room.c. A handler is the same for every
- * kind, for connections and for datagrams. What was done is counted in shared memory, since in kind process it happens
- * in children.
+/* `cordage serve`: the handlers echo, upper, hello and discard; chat's is in room.c, exec's in exec.c. A handler is the
+ * same for every kind, for connections and for datagrams. What was done is counted in shared memory, since in kind
+ * process it happens in children.
  */
 #include "tool.h"
 
@@ -13,15 +13,16 @@ struct totals {
 };
 
 /* A request's own. */
-struct traffic {
-    uint64_t in, out;
+struct session {
+    struct traffic traffic;
     cord_decoder decoder; /* of what upper prints */
 };
 
 struct service {
     const struct arguments *arguments;
     struct totals *totals;
-    struct room *room; /* of chat */
+    struct room *room;          /* of chat */
+    const char *const *program; /* of exec */
 };
 
 static void add(uint64_t *total, uint64_t n)
@@ -39,7 +40,7 @@ static ssize_t take(cord_request *r, void *buf, size_t size)
 {
     ssize_t n = cord_recv(r->socket, buf, size, CORD_FOREVER);
     if (n > 0)
-        ((struct traffic *)r->user)->in += (uint64_t)n;
+        ((struct session *)r->user)->traffic.in += (uint64_t)n;
     return n;
 }
 
@@ -48,7 +49,7 @@ static ssize_t give(cord_request *r, const void *buf, size_t size)
 {
     ssize_t n = r->data ? cord_reply(r, buf, size) : cord_send_all(r->socket, buf, size, CORD_FOREVER);
     if (n > 0)
-        ((struct traffic *)r->user)->out += (uint64_t)n;
+        ((struct session *)r->user)->traffic.out += (uint64_t)n;
     return n;
 }
 
@@ -78,14 +79,14 @@ static int echo(cord_request *r)
 static int print_piece(cord_request *r, const void *bytes, size_t size)
 {
     char text[3 * 1024 + 16];
-    struct traffic *traffic = r->user;
-    ssize_t n = cord_decoder_feed(&traffic->decoder, text, sizeof text, bytes, size, false);
+    struct session *session = r->user;
+    ssize_t n = cord_decoder_feed(&session->decoder, text, sizeof text, bytes, size, false);
     return n < 0 ? (int)n : printed(r, cord_print(">> %s\n", text));
 }
 
 static int upper_datagram(cord_request *r)
 {
-    const char *encoding = ((struct traffic *)r->user)->decoder.encoding;
+    const char *encoding = ((struct session *)r->user)->decoder.encoding;
     size_t size = 3 * r->size + 1; /* U+FFFD for each byte */
     char *text = malloc(size);
     ssize_t n = text ? cord_decode(text, size, encoding, r->data, r->size, CORD_REPLACE) : -ENOMEM;
@@ -101,7 +102,7 @@ static int upper_datagram(cord_request *r)
 static int upper(cord_request *r)
 {
     const char *encoding = service_of(r)->arguments->encoding;
-    int rc = cord_decoder_init(&((struct traffic *)r->user)->decoder, encoding ? encoding : "utf-8", CORD_REPLACE);
+    int rc = cord_decoder_init(&((struct session *)r->user)->decoder, encoding ? encoding : "utf-8", CORD_REPLACE);
     if (rc < 0 || r->data)
         return rc < 0 ? rc : upper_datagram(r);
     char buf[1024];
@@ -158,8 +159,13 @@ static int discard(cord_request *r)
 
 static int chat(cord_request *r)
 {
-    int rc = room_handle(service_of(r)->room, r);
+    int rc = room_handle(service_of(r)->room, r, &((struct session *)r->user)->traffic);
     return rc == -EPIPE ? printed(r, rc) : rc;
+}
+
+static int exec(cord_request *r)
+{
+    return exec_handle(r, service_of(r)->program);
 }
 
 /* Before the handler: counts a datagram, which is all there already. */
@@ -167,14 +173,14 @@ static int begin(cord_request *r)
 {
     struct totals *totals = service_of(r)->totals;
     if (r->data)
-        ((struct traffic *)r->user)->in = r->size;
+        ((struct session *)r->user)->traffic.in = r->size;
     add(r->data ? &totals->datagrams : &totals->connections, 1);
     return 0;
 }
 
 static int finish(cord_request *r)
 {
-    const struct traffic *traffic = r->user;
+    const struct traffic *traffic = &((const struct session *)r->user)->traffic;
     struct totals *totals = service_of(r)->totals;
     add(&totals->bytes_in, traffic->in);
     add(&totals->bytes_out, traffic->out);
@@ -190,7 +196,7 @@ static void log_opened(const cord_request *r)
 static void log_closed(const cord_request *r, int rc)
 {
     char peer[CORD_ADDRESS_TEXT];
-    const struct traffic *traffic = r->user;
+    const struct traffic *traffic = &((const struct session *)r->user)->traffic;
     say("%s: closed, %llu bytes in, %llu bytes out%s%s", cord_address_text(&r->peer, peer, sizeof peer),
         (unsigned long long)traffic->in, (unsigned long long)traffic->out, rc < 0 ? ": " : "",
         rc < 0 ? cord_strerror(rc) : "");
@@ -220,7 +226,8 @@ static void tell_listening(const cord_address *address, void *state)
 static const struct {
     const char *name;
     cord_handle *handle;
-} handlers[] = { { "echo", echo }, { "upper", upper }, { "hello", hello }, { "discard", discard }, { "chat", chat } };
+} handlers[] = { { "echo", echo },       { "upper", upper }, { "hello", hello },
+                 { "discard", discard }, { "chat", chat },   { "exec", exec } };
 
 static cord_handle *find_handler(const char *name)
 {
@@ -259,7 +266,7 @@ static int serve(struct service *service, cord_handle *handle)
                                 .state = service,
                                 .setup = begin,
                                 .finish = finish,
-                                .user_size = sizeof(struct traffic),
+                                .user_size = sizeof(struct session),
                                 .max_connections = a->max_connections,
                                 .idle = a->idle,
                                 .grace = a->grace,
@@ -275,6 +282,21 @@ static int serve(struct service *service, cord_handle *handle)
     return rc;
 }
 
+/* Splits the words of exec at "--": the addresses end in NULL, the program follows. 0 or the exit code. */
+static int split_program(const struct arguments *a, struct service *service, int *addresses)
+{
+    if (a->dashes < 0 || a->dashes >= a->count)
+        return usage_error("serve", "exec: no program; write it behind the addresses: -- PROGRAM ARG...");
+    for (int i = 1; i < a->dashes; i++)
+        if (strncmp(a->words[i], "udp:", 4) == 0 || strncmp(a->words[i], "unixgram:", 9) == 0)
+            return usage_error("serve", "exec: %s: a program needs a connection; use tcp or unix", a->words[i]);
+    memmove(a->words + a->dashes + 1, a->words + a->dashes, sizeof *a->words * (size_t)(a->count - a->dashes + 1));
+    a->words[a->dashes] = NULL; /* there is room: "--" itself had a place */
+    service->program = a->words + a->dashes + 1;
+    *addresses = a->dashes - 1;
+    return 0;
+}
+
 int run_serve(const struct arguments *a)
 {
     char meant[64];
@@ -284,13 +306,17 @@ int run_serve(const struct arguments *a)
     if (!handle)
         return usage_error("serve", "unknown handler \"%s\"%s (%s)", a->words[0],
                            did_you_mean(meant, sizeof meant, a->words[0], a->command->choices), a->command->choices);
-    if (a->count < 2)
+    struct service service = { .arguments = a };
+    int addresses = a->count - 1, rc = handle == exec ? split_program(a, &service, &addresses) : 0;
+    if (rc != 0)
+        return rc;
+    if (addresses < 1)
         return usage_error("serve", "no address; write one such as tcp:127.0.0.1:9000");
     void *totals;
-    int rc = cord_shared_new(&totals, sizeof(struct totals));
+    rc = cord_shared_new(&totals, sizeof(struct totals));
     if (rc < 0)
         return rc;
-    struct service service = { .arguments = a, .totals = totals };
+    service.totals = totals;
     rc = serve(&service, handle);
     cord_shared_free(totals);
     return rc;

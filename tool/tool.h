@@ -22,6 +22,7 @@ struct arguments {
     const struct command *command;
     const char **words; /* what is no option: handler, addresses, text; ended by NULL */
     int count;          /* of words */
+    int dashes;         /* how many words stood before "--"; -1: there was none */
     cord_kind kind;
     uint32_t max_connections;
     cord_span idle, grace;
@@ -101,6 +102,16 @@ size_t message_write(char *buf, const char *name, const char *text);
 /* Prints "message from NAME : TEXT" on stdout; control characters become spaces on a terminal. As cord_print(). */
 int message_print(const char *name, const char *text);
 
+/* ---- exec.c: a program for each connection ---- */
+
+/* Runs argv (ended by NULL) with the connection as its stdin and stdout, and waits for its end. */
+int exec_handle(cord_request *request, const char *const *argv);
+
+/* What went through a connection. */
+struct traffic {
+    uint64_t in, out;
+};
+
 /* ---- room.c: the chat room of `serve chat` ---- */
 
 struct room;
@@ -111,7 +122,7 @@ int room_open(struct room **ret, const char *const *addresses, int count, const 
 void room_close(struct room *room); /* NULL is allowed */
 
 /* For one request; answers as a handler. */
-int room_handle(struct room *room, cord_request *request);
+int room_handle(struct room *room, cord_request *request, struct traffic *traffic);
 
 /* A task: what is typed goes to all. Its argument is a struct room **. */
 int room_console(void *arg);
