@@ -337,7 +337,8 @@ def run_cases(at_a_time=4):
             if ended == 0:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            result = os.read(pipe, 5000).decode(errors="replace") or ("not ran out of time" if ended == 0 else "not died")
+            silence = "not ran out of time" if ended == 0 else "not died"
+            result = os.read(pipe, 5000).decode(errors="replace") or silence
             os.close(pipe)
             del running[pid]
             good &= _tell(name, result)
