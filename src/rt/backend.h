@@ -20,7 +20,6 @@ struct cordi_arm {
     uint64_t handle; /* of the socket; told to cordi_io_event() */
     enum cordi_direction direction;
     bool pending;                /* the backend's: the kernel holds a request that names this arm */
-    bool fired;                  /* the backend's: and its completion has come */
     struct cord_task *canceller; /* the backend's: parked until then */
 };
 
