@@ -61,16 +61,14 @@ static int resolve_hosts(void *unused)
     cord_address list[8];
     char text[CORD_ADDRESS_TEXT];
     is(cord_address_resolve(list, 8, "tcp:both.test:80", soon()), 3);
-    int v6 = 0;
+    int v6_at = -1;
     for (int i = 0; i < 3; i++) {
         is(cord_address_port(&list[i]), 80);
         cord_address_text(&list[i], text, sizeof text);
-        v6 += strcmp(text, "tcp:[::1]:80") == 0;
-        if (i < 2) /* the families take turns */
-            ck_assert_uint_ne(list[i].length,
-                              list[i + 1].length + (i == 1 && list[0].length == list[2].length ? 1 : 0));
+        if (strcmp(text, "tcp:[::1]:80") == 0)
+            v6_at = i;
     }
-    is(v6, 1);
+    ck_assert(v6_at == 0 || v6_at == 1); /* the families take turns */
     is(cord_address_resolve(list, 1, "udp:both.test:80", soon()), 1);
     is(list[0].transport, CORD_UDP);
     is(cord_address_resolve(list, 0, "udp:both.test:80", soon()), 0);
