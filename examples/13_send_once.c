@@ -9,11 +9,9 @@ int main(int argc, char **argv)
 {
     char line[4096];
     cord_socket sk = { 0 };
-    ssize_t rc = cord_connect(&sk, argc > 1 ? argv[1] : "udp:192.168.1.103:8080", NULL, CORD_FOREVER);
-    if (rc == 0)
-        rc = cord_input("请输入要发送的数据:", line, sizeof line, CORD_FOREVER);
-    if (rc > 0) /* 0 is the end of input: nothing to send */
-        rc = cord_send(sk, line, strlen(line), CORD_FOREVER);
+    ssize_t rc = cord_input("请输入要发送的数据:", line, sizeof line, CORD_FOREVER);
+    if (rc > 0 && (rc = cord_connect(&sk, argc > 1 ? argv[1] : "udp:192.168.1.103:8080", NULL, CORD_FOREVER)) == 0)
+        rc = cord_send(sk, line, strlen(line), CORD_FOREVER); /* at the end of input, 0, there is nothing to send */
     cord_close(&sk);
     return cord_report("13_send_once", rc);
 }

@@ -35,7 +35,7 @@ static int program(void *arg)
     while ((rc = cord_sleep(CORD_SECOND)) == 0);
     cord_task_cancel(mt.task);
     cord_task_free(mt.task); /* cord_run() still waits for it */
-    return rc; /* -ECANCELED: Ctrl-C; exit code 130 */
+    return rc;               /* -ECANCELED: Ctrl-C; exit code 130 */
 }
 
 int main(int argc, char **argv)
