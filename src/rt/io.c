@@ -82,7 +82,6 @@ int cordi_io_open(uint64_t *ret, int own_fd)
     io->fd = own_fd;
     io->type = type;
     io->data = NULL;
-    io->home = 0;
     io->patient = -1;
     for (int i = 0; i < 2; i++) {
         struct cordi_direction_state *d = &io->direction[i];
