@@ -46,14 +46,19 @@ const char *cord_error_detail(void)
     return cordi_self()->detail;
 }
 
+const char *cordi_detail(int rc)
+{
+    const struct cord_task *self = cordi_self();
+    return self->detail_code == rc ? self->detail : cord_strerror(rc);
+}
+
 int cord_report(const char *who, ssize_t rc)
 {
-    struct cord_task *self = cordi_self();
     if (rc >= 0)
         return 0;
     if (rc == -ECANCELED && cord_run_signal() != 0)
         return cord_run_signal() == SIGINT ? 130 : 0;
-    fprintf(stderr, "%s: %s\n", who, self->detail_code == (int)rc ? self->detail : cord_strerror((int)rc));
+    fprintf(stderr, "%s: %s\n", who, cordi_detail((int)rc));
     return 1;
 }
 

@@ -76,6 +76,9 @@ size_t *cordi_self_sent(void);
 int cordi_fail(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cordi_fail_code(int rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The sentence of the calling task's last failure if that was rc, else rc's words. */
+const char *cordi_detail(int rc);
+
 /* One line for the log (run.h). */
 void cordi_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
