@@ -23,7 +23,7 @@ LOOP_KINDS_TEST(clients_at_one_time_are_all_served)
 {
     enum { CLIENTS = 20 };
     cord_socket sockets[CLIENTS];
-    char text[32];
+    char text[64];
     struct served served = serve("tcp:127.0.0.1:0", echo, NULL);
     for (int i = 0; i < CLIENTS; i++)
         sockets[i] = dial(served.address);
@@ -391,6 +391,8 @@ PLAIN_TEST(serve_on_a_taken_port_says_so)
     is(cord_serve("tcp:127.0.0.1:0", echo, &(cord_server_options){ .addresses = more }), -EADDRINUSE);
     cord_close(&taken);
     is(cord_serve(NULL, echo, NULL), -EINVAL);
+    const char *many[] = { "udp:", "udp:", "udp:", "udp:", "udp:", "udp:", "udp:", "udp:", NULL };
+    is(cord_serve(NULL, echo, &(cord_server_options){ .addresses = many }), -EINVAL);
     is(cord_serve("tcp:127.0.0.1:0", echo, &(cord_server_options){ .kind = (cord_kind)9 }), -EINVAL);
 }
 

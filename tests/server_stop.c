@@ -56,7 +56,7 @@ KIND_TEST(handler_stops_its_server_and_finishes)
     hears_end(socket);
     hang_up(&socket);
     finish(&served, 0);
-    is(log_lines, 0);
+    ck_assert_msg(log_lines == 0, "%s", log_text);
 }
 
 /* Tells that it has begun, then waits for its client. */
@@ -95,7 +95,7 @@ KIND_TEST(stop_lets_requests_finish_within_grace)
     finish(&served, 0);
     is(seen->count, 1);
     is(seen->answer, 0);
-    is(log_lines, 0);
+    ck_assert_msg(log_lines == 0, "%s", log_text);
     free_seen(seen);
 }
 
@@ -212,7 +212,7 @@ static void cancel_serving(cord_kind of, cord_span grace)
     is(seen->count, 1);
     cord_server_close(server);
     cord_close(&socket);
-    is(log_lines, 0);
+    ck_assert_msg(log_lines == 0, "%s", log_text);
     free_seen(seen);
 }
 

@@ -39,7 +39,7 @@ typedef int cord_handle(cord_request *request);
 typedef struct {
     uint32_t size;                /* 0: the layout of this version */
     cord_kind kind;               /* 0: CORD_COROUTINE */
-    const char *const *addresses; /* more listeners, ended by NULL; all share the handler and the limits */
+    const char *const *addresses; /* more listeners, ended by NULL, 7 in all; they share the handler and the limits */
     void *state;                  /* for the handler */
     cord_handle *setup;           /* before the handler, in its task; when it fails neither handle nor finish runs */
     cord_handle *finish;          /* after it, also when it failed */
@@ -47,7 +47,7 @@ typedef struct {
     uint32_t max_connections;     /* requests handled at one time; further ones wait in the kernel's queue.
                                      0: 10000 coroutines, 256 threads, 64 processes */
     cord_span idle;               /* a call with CORD_FOREVER on a connection waits this long at most; 0: for ever */
-    cord_span grace;     /* how long a stop or a cancel lets requests finish before it cancels them; 0: at once */
+    cord_span grace;     /* how long a cancel lets requests finish before they are cancelled too; 0: not at all */
     size_t max_datagram; /* 0: 65507 */
     size_t stack_size;   /* of each handler's task; 0: the kind's default */
     cord_listen_options listen;                              /* for every listener */
@@ -59,7 +59,7 @@ typedef struct {
 
 /* The short form: listens at `address`, serves until it is stopped, closes. 0 after cord_server_stop(); a cancel lets
  * requests finish for .grace and answers -ECANCELED. Any kind of task; a plain thread becomes the loop (run.h).
- * Fails: as cord_listen(), CORD_EADDRESS. */
+ * Fails: as cord_listen(), CORD_EADDRESS, -EINVAL (no address, or too many). */
 CORD_API CORD_MUST_CHECK int cord_serve(const char *address, cord_handle *handle, const cord_server_options *options);
 
 /* The same in steps. open listens (the port is known after it), run serves, close ends what is left. */
@@ -68,8 +68,10 @@ CORD_API CORD_MUST_CHECK int cord_server_open(cord_server **ret, const char *add
 CORD_API CORD_MUST_CHECK int cord_server_run(cord_server *server);
 CORD_API void cord_server_close(cord_server *server);
 
-/* Makes run return: no new requests; those under way get `grace` to finish and are then cancelled. At once, from any
- * task or thread, also from a handler, in each kind. Never waits. Answers 0; again: the shorter grace counts. */
+/* Makes run return: no new requests; those under way get `grace` to finish and are then cancelled (serial: the
+ * connection is shut down; process: SIGTERM and SIGKILL follow, a second apart). At once, from any task or thread, also
+ * from a handler, in each kind; a later run answers 0 at once. Never waits. Answers 0; again: the shorter grace counts.
+ */
 CORD_API int cord_server_stop(cord_server *server, cord_span grace);
 
 /* The address of listener number i, in the order they were given, with the port that was picked. Fails: -ENOENT. */

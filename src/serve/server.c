@@ -16,6 +16,7 @@
 #include <cordage/option.h>
 #include <cordage/run.h>
 
+#include "rt/io.h"
 #include "rt/offload.h"
 #include "rt/park.h"
 #include "serve/server_private.h"
@@ -98,6 +99,8 @@ static int open_all(cord_server *server, const char *address, const cord_server_
         return cordi_fail(-ENOMEM, "server: out of memory");
     if (!count)
         return cordi_fail(-EINVAL, "server: no address; write tcp:127.0.0.1:0 for a free port");
+    if (count >= CORDI_IO_ANY) /* the wake pair is waited for too */
+        return cordi_fail(-EINVAL, "server: %zu addresses; at most %d", count, CORDI_IO_ANY - 1);
     if (address)
         rc = add_listener(server, address);
     for (size_t i = 0; rc == 0 && more && more[i]; i++)

@@ -65,8 +65,7 @@ void cordi_job_failed(struct cordi_job *job, const char *sentence)
 
 static void note_failure(struct cordi_job *job, int rc)
 {
-    const char *sentence = cord_error_detail();
-    snprintf(job->error, sizeof job->error, "%s", *sentence ? sentence : cord_strerror(rc));
+    snprintf(job->error, sizeof job->error, "%s", cordi_detail(rc));
 }
 
 int cordi_job_handle(struct cordi_job *job)

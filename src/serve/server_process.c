@@ -9,8 +9,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "rt/park.h"
 
@@ -40,25 +38,6 @@ static int end_child(void *arg)
     return rc;
 }
 
-static void tell(struct cordi_job *job, const cord_outcome *outcome)
-{
-    char text[128];
-    switch (outcome->how) {
-    case CORD_SIGNALED:
-        snprintf(text, sizeof text, "its process was killed by signal %d (%s)", outcome->value,
-                 sigdescr_np(outcome->value));
-        cordi_job_failed(job, text);
-        break;
-    case CORD_FAILED:
-        cordi_job_failed(job, *outcome->error ? outcome->error : cord_strerror(outcome->value));
-        break;
-    case CORD_RUNNING:
-    case CORD_RETURNED:
-    case CORD_CANCELLED:
-        break;
-    }
-}
-
 /* The job's task in the parent. */
 static int watch(void *arg)
 {
@@ -67,11 +46,17 @@ static int watch(void *arg)
     int rc = cord_task_join(job->child, CORD_FOREVER, &outcome);
     if (rc < 0) /* cancelled: the server ends */
         cord_shield(end_child, job);
-    else
-        tell(job, &outcome);
+    else if (outcome.how == CORD_FAILED || outcome.how == CORD_SIGNALED)
+        cordi_job_failed(job, outcome.error);
     cord_task_free(job->child);
     cordi_job_end(job);
     return 0;
+}
+
+static int start_watch(void *arg)
+{
+    struct cordi_job *job = arg;
+    return cord_group_start(job->request.server->group, watch, job, 0);
 }
 
 int cordi_server_fork(struct cordi_job *job)
@@ -83,8 +68,8 @@ int cordi_server_fork(struct cordi_job *job)
         return rc;
     if (!job->request.data)
         cord_close(&job->request.socket);
-    rc = cord_group_start(server->group, watch, job, 0);
-    if (rc < 0) { /* rare, and too late to try again: the child has begun */
+    rc = cord_shield(start_watch, job); /* the serving task may have been cancelled meanwhile */
+    if (rc < 0) { /* no memory, and too late to try again: the child has begun */
         cordi_job_failed(job, cord_error_detail());
         cord_task_terminate(job->child, 0);
         cord_shield(end_child, job);
