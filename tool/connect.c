@@ -33,7 +33,9 @@ static ssize_t send_piece(struct link *link, const char *bytes, size_t size, boo
     char *encoded = text + GROWTH * PIECE;
     if (n > 0)
         n = cord_encode(encoded, GROWTH * PIECE, link->encoding, text, (size_t)n, CORD_STRICT);
-    return n > 0 ? cord_send_all(link->peer, encoded, (size_t)n, CORD_FOREVER) : n;
+    if (n < 0 || (n == 0 && link->stream))
+        return n;
+    return cord_send_all(link->peer, encoded, (size_t)n, CORD_FOREVER);
 }
 
 static ssize_t send_stream(struct link *link, char *buf)
@@ -56,8 +58,6 @@ static ssize_t send_lines(struct link *link, char *buf)
         if (n <= 0)
             return n;
         rc = send_piece(link, buf, strlen(buf), true, buf + PIECE);
-        if (rc == 0 && !*buf)
-            rc = cord_send(link->peer, "", 0, CORD_FOREVER); /* an empty line is an empty datagram */
         link->sent += rc > 0 ? (uint64_t)rc : 0;
     }
     return rc;

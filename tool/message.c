@@ -50,14 +50,17 @@ static bool is_too_deep(const char *bytes, size_t size)
     return false;
 }
 
-/* jansson tells where the offending word ends, and the word: Python tells where it begins. */
+/* jansson tells where the offending word ends, and the word: Python tells where it begins. In a string that has not
+ * ended it tells the place. */
 static size_t error_position(const json_error_t *error, const char *bytes, size_t size)
 {
     size_t at = error->position > 0 ? (size_t)error->position : 0;
     const char *near = strstr(error->text, " near '");
-    if (near) {
+    if (near && near[strlen(near) - 1] == '\'') {
         size_t length = strlen(near + 7) - 1;
-        at = at > length ? at - length : 0;
+        bool unfinished = near[7] == '"' && (length < 2 || near[7 + length - 1] != '"');
+        if (!unfinished)
+            at = at > length ? at - length : 0;
     }
     return characters(bytes, at < size ? at : size);
 }

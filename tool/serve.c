@@ -53,13 +53,13 @@ static ssize_t give(cord_request *r, const void *buf, size_t size)
     return n;
 }
 
-/* What printing answered: a closed stdout ends the server quietly. */
+/* What printing answered: 0, a failure, or 1: stdout is closed, which ends the server quietly. */
 static int printed(cord_request *r, ssize_t rc)
 {
     if (rc != -EPIPE)
         return rc < 0 ? (int)rc : 0;
     cord_server_stop(r->server, 0);
-    return 0;
+    return 1;
 }
 
 static int echo(cord_request *r)
@@ -93,7 +93,7 @@ static int upper_datagram(cord_request *r)
     if (n >= 0)
         n = printed(r, cord_print(">>>> %.60000s\n", text));
     free(text);
-    if (n < 0)
+    if (n != 0)
         return (int)n;
     cord_upper((void *)(uintptr_t)r->data, r->size); /* the request's own copy */
     return (int)give(r, r->data, r->size);
@@ -110,10 +110,10 @@ static int upper(cord_request *r)
     while ((n = take(r, buf, sizeof buf)) > 0) {
         rc = print_piece(r, buf, (size_t)n);
         cord_upper(buf, (size_t)n);
-        if (rc < 0 || (n = give(r, buf, (size_t)n)) < 0)
+        if (rc != 0 || (n = give(r, buf, (size_t)n)) < 0)
             break;
     }
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     if (n == 0)
         return printed(r, cord_print("%s", words(WORD_GONE)));
@@ -133,7 +133,7 @@ static int hello(cord_request *r)
     char buf[1024];
     if (r->data) {
         int rc = print_answer(r, r->data, r->size);
-        return rc < 0 ? rc : (int)give(r, "hello", 5);
+        return rc != 0 ? rc : (int)give(r, "hello", 5);
     }
     ssize_t n = 1;
     while (n > 0) {
@@ -142,7 +142,7 @@ static int hello(cord_request *r)
             n = take(r, buf, sizeof buf);
         if (n > 0) {
             int rc = print_answer(r, buf, (size_t)n);
-            n = rc < 0 ? rc : n;
+            n = rc != 0 ? (rc < 0 ? rc : 0) : n;
         }
     }
     return (int)n;

@@ -1,0 +1,784 @@
+#!/usr/bin/env python3
+"""The `cordage` command: its messages and exit codes, signals, odd standard files, each handler in every kind.
+
+    tests/interop/command.py [PATTERN]    CORD_BUILD: the build directory (default: build)
+
+Servers listen on port 0 and are found by the line that they print. (seeds_serve.py has the notes' own clients.)
+"""
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from pairs import BUILD, KINDS, PATIENCE, case, check, command, receive, reset, run_cases, same, udp, until
+
+COMMAND = str(BUILD / "cordage")
+NO_LANGUAGE = {"LC_ALL": "C"}
+
+
+def run(*args, stdin=b"", **env):
+    """One run to its end: (exit code, stdout, stderr)."""
+    done = subprocess.run([COMMAND, *args], input=stdin, capture_output=True, timeout=PATIENCE,
+                          env=dict(os.environ, **NO_LANGUAGE, **env))
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+def serve(*args, addresses=("tcp:127.0.0.1:0",), **env):
+    """A server, and where it listens: ("127.0.0.1", port) or a path for each address."""
+    server = command("serve", args[0], *addresses, *args[1:], **dict(NO_LANGUAGE, **env))
+    server.wait_for("listening ", len(addresses), "err")
+    until(lambda: server.err.count("\n") >= len(addresses), "whole lines")
+    server.at = []
+    for line in re.findall(r"^listening (\S+)$", server.err, re.M):
+        scheme, rest = line.split(":", 1)
+        host, _, port = rest.rpartition(":")
+        server.at.append((host, int(port)) if scheme in ("tcp", "udp") else rest)
+    return server
+
+
+def join(at, family=socket.AF_INET):
+    sk = socket.socket(family)
+    sk.settimeout(PATIENCE)
+    sk.connect(at)
+    return sk
+
+
+def stops(server):
+    os.kill(server.pid, signal.SIGTERM)
+    same(server.end(), 0, f"exit code after SIGTERM: {server.tail()}")
+    until(lambda: not server.group(), "no process is left behind")
+
+
+# Messages and exit codes
+
+USAGE = [
+    ([], "Usage:"),
+    (["sevre"], 'cordage: unknown command "sevre"; did you mean "serve"? (serve chat connect send doctor)'),
+    (["xyzzy"], 'cordage: unknown command "xyzzy" (serve chat connect send doctor)'),
+    (["--verison"], 'cordage: unknown option --verison; did you mean "--version"?'),
+    (["--completions", "tcsh"], "cordage: --completions tcsh: choose bash, zsh or fish"),
+    (["serve"], "cordage: serve: no handler; choose one (echo upper hello discard chat exec)"),
+    (["serve", "ecko", "tcp:1"],
+     'cordage: serve: unknown handler "ecko"; did you mean "echo"? (echo upper hello discard chat exec)'),
+    (["serve", "echo"], "cordage: serve: no address; write one such as tcp:127.0.0.1:9000"),
+    (["serve", "echo", ":1", "--kind", "fork"],
+     "cordage: serve: --kind fork: choose coroutine, thread, process or serial"),
+    (["serve", "echo", ":1", "-k"], "cordage: serve: --kind needs a value: coroutine thread process serial"),
+    (["serve", "echo", ":1", "--idle", "5x"], "cordage: serve: --idle 5x: write a time such as 500ms, 1.5 or 2m"),
+    (["serve", "echo", ":1", "--idel=5"], 'cordage: serve: unknown option --idel; did you mean "--idle"?'),
+    (["serve", "echo", ":1", "--max-connections=0"],
+     "cordage: serve: --max-connections 0: write a whole number, 1 or more"),
+    (["serve", "echo", ":1", "--quiet=yes"], "cordage: serve: --quiet takes no value"),
+    (["serve", "upper", ":1", "--encoding", "klingon"], 'cordage: serve: --encoding: unknown encoding "klingon": choose'),
+    (["serve", "exec", "tcp:127.0.0.1:0"], "cordage: serve: exec: no program;"),
+    (["serve", "exec", "udp:127.0.0.1:0", "--", "cat"], "cordage: serve: exec: udp:127.0.0.1:0: a program needs"),
+    (["chat", "udp:1", "udp:2"], "cordage: chat: one address, not 2"),
+    (["chat", "--name="], "cordage: chat: --name: write a name of 1 to 63 bytes"),
+    (["connect"], "cordage: connect: no address;"),
+    (["send"], "cordage: send: no address;"),
+    (["doctor", "me"], "cordage: doctor: it takes no operand: me"),
+    (["send", "tcp:1", "--kind", "thread"], "cordage: send: unknown option --kind"),
+]
+
+
+@case("command.wrong_usage_names_it_and_exits_2")
+def _():
+    for args, sentence in USAGE:
+        code, out, err = run(*args)
+        same(code, 2, f"exit code of {args}")
+        check(sentence in err, f"{args} says {err!r}, not {sentence!r}")
+        same(out, "", f"stdout of {args}")
+
+
+FAILURES = [
+    (["connect", "localhost"], 'cordage: connect: "localhost": no port; write tcp:localhost:PORT'),
+    (["connect", "tcp:127.0.0.1:9"], "cordage: connect: tcp:127.0.0.1:9: connection refused; nothing listens there"),
+    (["connect", "unix:/nowhere/s"], "cordage: connect: unix:/nowhere/s: "),
+    (["send", "tcp:127.0.0.1:9", "x"], "cordage: send: tcp:127.0.0.1:9: connection refused; nothing listens there"),
+    (["send", "--encoding", "gbk", "udp:127.0.0.1:9", "a\U0001f600"],
+     "cordage: send: 'gbk' codec can't encode character '\\U0001f600' in position 1: illegal multibyte sequence"),
+    (["send", "--reply", "udp:127.0.0.1:9", "x"], "cordage: send: udp:127.0.0.1:9: connection refused"),
+    (["serve", "echo", "tcp:nowhere.invalid:80"], "cordage: serve: tcp:nowhere.invalid:80: "),
+    (["serve", "chat", "udp:nowhere.invalid:80"], "cordage: serve: udp:nowhere.invalid:80: "),
+    (["serve", "echo", "tcp:8.8.8.8:80"], "cordage: serve: tcp:8.8.8.8:80: cannot assign requested address"),
+]
+
+
+@case("command.failure_names_the_thing_and_exits_1")
+def _():
+    for args, sentence in FAILURES:
+        code, out, err = run(*args)
+        same(code, 1, f"exit code of {args} ({err!r})")
+        check(err.lower().startswith(sentence.lower()), f"{args} says {err!r}, not {sentence!r}")
+        same([out, err.count("\n")], ["", 1], f"stdout and lines of stderr of {args}")
+
+
+@case("command.port_in_use_says_what_to_do")
+def _():
+    for handler in "echo", "chat":
+        for scheme in "tcp", "udp":
+            first = serve(handler, addresses=[f"{scheme}:127.0.0.1:0"])
+            address = f"{scheme}:127.0.0.1:{first.at[0][1]}"
+            code, _, err = run("serve", handler, address)
+            same([code, err], [1, f"cordage: serve: {address}: address already in use; port 0 picks a free one\n"],
+                 f"{handler} at a port in use")
+
+
+@case("command.help_and_version_on_stdout")
+def _():
+    for args in (["-h"], ["--help"], ["serve", "-h"], ["chat", "--help"], ["connect", "-h"], ["send", "-h"],
+                 ["doctor", "-h"], ["-V"], ["--version"]):
+        code, out, err = run(*args)
+        same([code, err], [0, ""], f"{args}")
+        check(len(out) > 50, f"{args} prints {out!r}")
+    check(re.match(r"cordage \d+\.\d+\.\d+\nbackend: (epoll|uring) ", run("-V")[1]), "the version's first lines")
+    for option in "--kind", "--max-connections", "--idle", "--grace", "--encoding", "--quiet", "--verbose":
+        check(option in run("serve", "-h")[1], f"serve's help has {option}")
+
+
+@case("command.completions_offer_what_help_lists")
+def _():
+    script = run("--completions", "bash")[1]
+    for words, wanted in ((["cordage", "se"], ["serve", "send"]), (["cordage", "serve", "e"], ["echo", "exec"]),
+                          (["cordage", "serve", "-k", "th"], ["thread"]),
+                          (["cordage", "send", "--e"], ["--encoding"]), (["cordage", "doctor", "--j"], ["--json"])):
+        line = " ".join(words)
+        done = subprocess.run(["bash", "-c", f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cordage\n"
+                               'printf "%s " "${COMPREPLY[@]}"'], capture_output=True, timeout=PATIENCE, check=True)
+        same(done.stdout.decode().split(), wanted, f"bash completes {line!r}")
+    for shell in "zsh", "fish":
+        text = run("--completions", shell)[1]
+        check(all(word in text for word in ("serve", "discard", "kind", "gb18030", "reply")), f"{shell} has all words")
+
+
+@case("command.doctor_ends_with_a_verdict")
+def _():
+    code, out, err = run("doctor")
+    same([code, err], [0, ""], "doctor")
+    check(out.splitlines()[-1].startswith("verdict:"), f"the last line is {out.splitlines()[-1]!r}")
+    facts = json.loads(run("doctor", "--json")[1])
+    for name in "kernel", "backend", "backend_reason", "open_files", "max_map_count", "stack_guard", "verdict":
+        check(name in facts, f"doctor --json has {name}")
+    for backend in "epoll", "uring":
+        facts = json.loads(run("doctor", "--json", CORD_BACKEND=backend)[1])
+        check(facts["backend"] == backend or facts["backend_reason"], f"CORD_BACKEND={backend} is honoured or explained")
+
+
+# Handlers in every kind
+
+
+def echo(kind):
+    server = serve("echo", "-k", kind, addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0", "unix:echo.sock"])
+    for at, family in ((server.at[0], socket.AF_INET), ("echo.sock", socket.AF_UNIX)):
+        with join(at, family) as sk:
+            sk.sendall(b"one\0\xff" * 1000)
+            same(receive(sk, 5000), b"one\0\xff" * 1000, "echo of a stream")
+            sk.shutdown(socket.SHUT_WR)
+            same(sk.recv(1), b"", "the end after our end")
+    with udp() as sk:
+        for data in b"x", b"", b"y" * 1025, b"z" * 9000, b"w" * 65507:
+            sk.sendto(data, server.at[1])
+            same(sk.recvfrom(70000), (data, server.at[1]), f"echo of {len(data)} bytes")
+    stops(server)
+    check(not os.path.exists("echo.sock"), "the socket's file is removed")
+
+
+def upper(kind):
+    server = serve("upper", "-k", kind, "--encoding", "gbk", addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0"])
+    with join(server.at[0]) as sk:
+        sk.sendall(b"a\xc4")
+        same(receive(sk, 2), b"A\xc4", "the first half")
+        server.wait_for(">> a\n")
+        sk.sendall(b"\xe3z")
+        same(receive(sk, 2), b"\xe3Z", "the second half")
+        server.wait_for(">> 你z\n")
+    server.wait_for("client disconnected\n")
+    with udp() as sk:
+        sk.sendto("好b".encode("gbk"), server.at[1])
+        same(sk.recv(100), "好B".encode("gbk"), "upper of a datagram")
+        server.wait_for(">>>> 好b\n")
+    with join(server.at[0]) as sk:
+        sk.sendall(b"q")
+        receive(sk, 1)
+        reset(sk)
+    stops(server)
+    same(server.out.count("disconnected"), 1, "a reset is silent")
+
+
+def hello(kind):
+    server = serve("hello", "-k", kind)
+    with join(server.at[0]) as sk:
+        same(receive(sk, 5), b"hello", "the server speaks first")
+        sk.sendall(b"it's\n\xff")
+        same(receive(sk, 5), b"hello", "and again")
+        server.wait_for(f"b\"it's\\n\\xff\" {sk.getsockname()[1]}\n")
+    stops(server)
+
+
+def discard(kind):
+    server = serve("discard", "-k", kind, addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0"])
+    with join(server.at[0]) as sk:
+        sk.sendall(b"x" * 1000000)
+        sk.shutdown(socket.SHUT_WR)
+        same(sk.recv(1), b"", "nothing comes back")
+    with udp() as sk:
+        sk.sendto(b"x", server.at[1])
+    stops(server)
+
+
+def program(kind):
+    server = command("serve", "exec", "tcp:127.0.0.1:0", "-k", kind, "--", "sh", "-c",
+                     'read x; echo "$PROTO $TCPREMOTEPORT $x"; exec sleep "${x:-0}"', **NO_LANGUAGE)
+    server.wait_for("listening ", 1, "err")
+    until(lambda: server.err.count("\n") >= 1, "a whole line")
+    at = ("127.0.0.1", int(server.err.strip().rpartition(":")[2]))
+    with join(at) as sk:
+        sk.sendall(b"0\n")
+        text = f"TCP {sk.getsockname()[1]} 0\n".encode()
+        same(receive(sk, 1000), text, "what the program says, and its end")
+    with join(at) as sk:
+        sk.sendall(b"1000\n")
+        check(sk.recv(100).endswith(b" 1000\n"), "a program that stays")
+        stops(server)
+
+
+for handler_ in echo, upper, hello, discard, program:
+    for kind_ in KINDS:
+        case(f"command.serve_{handler_.__name__}_as_{kind_}")(lambda h=handler_, k=kind_: h(k))
+
+
+@case("command.verbose_logs_open_and_close_with_bytes")
+def _():
+    for kind in KINDS:
+        server = serve("echo", "-v", "-k", kind)
+        with join(server.at[0]) as sk:
+            port = sk.getsockname()[1]
+            server.wait_for(f"cordage: tcp:127.0.0.1:{port}: open\n", 1, "err")
+            sk.sendall(b"12345")
+            receive(sk, 5)
+        server.wait_for(f"cordage: tcp:127.0.0.1:{port}: closed, 5 bytes in, 5 bytes out\n", 1, "err")
+        stops(server)
+
+
+@case("command.idle_connection_is_ended")
+def _():
+    server = serve("echo", "--idle", "50ms")
+    with join(server.at[0]) as sk:
+        same(sk.recv(1), b"", "the end of an idle connection")
+
+
+@case("command.max_connections_makes_further_ones_wait")
+def _():
+    server = serve("echo", "--max-connections", "1")
+    first, second = join(server.at[0]), join(server.at[0])
+    second.sendall(b"2")
+    first.sendall(b"1")
+    same(first.recv(1), b"1", "the first is served")
+    second.settimeout(0.1)
+    try:
+        check(second.recv(1) and False, "the second is served beside the first")
+    except TimeoutError:
+        pass
+    first.close()
+    second.settimeout(PATIENCE)
+    same(second.recv(1), b"2", "the second's turn")
+
+
+# Signals
+
+
+@case("command.sigint_is_a_clean_end_with_130_and_one_line")
+def _():
+    for kind in KINDS:
+        server = serve("echo", "-k", kind)
+        with join(server.at[0]) as sk:
+            sk.sendall(b"abc")
+            receive(sk, 3)
+        until(lambda s=server: len(s.group()) == 1, "the request has ended")
+        before = server.err
+        same(server.interrupt(), 130, f"exit code in kind {kind}: {server.tail()}")
+        same(server.err[len(before):], "cordage: serve: interrupted after 1 connections, 0 datagrams; 3 bytes in, "
+             "3 bytes out\n", "the last line")
+
+
+@case("command.sigint_twice_ends_at_once")
+def _():
+    server = serve("echo", "--grace", "60")
+    with join(server.at[0]) as sk:
+        sk.sendall(b"x")
+        receive(sk, 1)
+        os.kill(server.pid, signal.SIGINT)
+        until(lambda: refused(server.at[0]), "it takes no more connections")
+        check(server.alive(), "it lets the connection finish")
+        os.kill(server.pid, signal.SIGINT)
+        same(server.end(5), 130, "exit code of the second Ctrl-C")
+
+
+def refused(at):
+    try:
+        join(at).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+@case("command.sigterm_lets_requests_finish_and_exits_0")
+def _():
+    for kind in KINDS[:3]:  # a serial request runs in the task that the signal cancels
+        server = serve("echo", "--grace", "60", "-k", kind)
+        with join(server.at[0]) as sk:
+            sk.sendall(b"a")
+            receive(sk, 1)
+            os.kill(server.pid, signal.SIGTERM)
+            sk.sendall(b"b")
+            same(sk.recv(1), b"b", f"a connection under way in kind {kind}")
+        same(server.end(), 0, f"exit code in kind {kind}: {server.tail()}")
+
+
+@case("command.sigint_ends_clients_with_130")
+def _():
+    server = serve("echo", addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0"])
+    tcp_at, udp_at = f"tcp:127.0.0.1:{server.at[0][1]}", f"udp:127.0.0.1:{server.at[1][1]}"
+    for args in (["connect", tcp_at], ["connect", udp_at], ["chat", tcp_at], ["chat", udp_at]):
+        client = command(*args, **NO_LANGUAGE)
+        client.type("x")
+        client.wait_for("x")
+        same(client.interrupt(), 130, f"{args}: {client.tail()}")
+        check(re.fullmatch(r"cordage: (connect|chat): interrupted after \d+ \w+ sent, \d+ received\n", client.err),
+              f"{args} says {client.err!r}")
+
+
+# Odd standard files
+
+
+@case("command.closed_stdout_ends_it_quietly")
+def _():
+    for handler, say in ("upper", b"x"), ("hello", b"x"), ("chat", b"x\n"):
+        for kind in KINDS:
+            ends = os.pipe()
+            server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdout=ends[1],
+                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            os.close(ends[0])
+            os.close(ends[1])
+            line = server.stderr.readline().decode()
+            with join(("127.0.0.1", int(line.rpartition(":")[2]))) as sk:
+                sk.sendall(say)
+                code = server.wait(PATIENCE)
+            same([code, server.stderr.read()], [0, b""], f"{handler} as {kind}")
+    for args in (["--version"], ["doctor"], ["serve", "-h"]):
+        ends = os.pipe()
+        os.close(ends[0])
+        done = subprocess.run([COMMAND, *args], stdout=ends[1], stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+        os.close(ends[1])
+        same([done.returncode in (0, -signal.SIGPIPE), done.stderr], [True, b""], f"{args} into a closed pipe")
+
+
+@case("command.connect_with_closed_stdout_ends_quietly")
+def _():
+    server = serve("hello")
+    ends = os.pipe()
+    os.close(ends[0])
+    client = subprocess.Popen([COMMAND, "connect", f"tcp:127.0.0.1:{server.at[0][1]}"], stdin=subprocess.PIPE,
+                              stdout=ends[1], stderr=subprocess.PIPE)
+    os.close(ends[1])
+    same([client.wait(PATIENCE), client.stderr.read()], [0, b""], "connect")
+
+
+@case("command.server_without_stdin_serves_on")
+def _():
+    for handler in "echo", "chat":
+        for kind in KINDS:
+            for stdin, close in ((subprocess.DEVNULL, None), (None, lambda: os.close(0))):
+                server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdin=stdin,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=close,
+                                          env=dict(os.environ, **NO_LANGUAGE))
+                port = int(server.stderr.readline().decode().rpartition(":")[2])
+                with join(("127.0.0.1", port)) as sk:
+                    sk.sendall(b"hello\n")
+                    check(sk.recv(100), f"{handler} as {kind} answers")
+                server.terminate()
+                same(server.wait(PATIENCE), 0, f"{handler} as {kind}: exit code")
+                server.stderr.close()
+
+
+@case("command.chat_server_in_the_background_of_a_terminal_serves_on")
+def _():
+    """A shell's job: the terminal's foreground belongs to another process group, and something is typed there."""
+    script = (f"set -m; {COMMAND} serve chat tcp:127.0.0.1:0 & sleep 1000 & "
+              "trap 'kill %1; kill %2; exit' USR1; while :; do sleep 0.1; done")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("bash", ["bash", "-c", script], dict(os.environ, **NO_LANGUAGE))
+    seen = b""
+    while b"listening" not in seen or not seen.endswith(b"\n"):
+        seen += os.read(terminal, 1000)
+    port = int(re.search(rb"listening tcp:127.0.0.1:(\d+)", seen)[1])
+    for _ in range(3):
+        os.write(terminal, b"typed to the shell\n")
+        with join(("127.0.0.1", port)) as sk:
+            sk.sendall(b"hello\n")
+            check(b"alone" in sk.recv(100), "the room answers")
+    os.kill(pid, signal.SIGUSR1)
+    os.close(terminal)
+    os.waitpid(pid, 0)
+
+
+# connect and send
+
+
+@case("command.connect_half_closes_and_gets_all")
+def _():
+    for kind in KINDS:
+        server = serve("echo", "-k", kind)
+        data = os.urandom(2000000)
+        done = subprocess.run([COMMAND, "connect", f"tcp:127.0.0.1:{server.at[0][1]}"], input=data,
+                              capture_output=True, timeout=PATIENCE, check=True)
+        check(done.stdout == data, f"2 MB through {kind}: {len(done.stdout)} bytes came back")
+        stops(server)
+
+
+@case("command.connect_datagrams_are_lines")
+def _():
+    server = serve("upper", addresses=["udp:127.0.0.1:0"])
+    code, out, err = run("connect", f"udp:127.0.0.1:{server.at[0][1]}", "--wait", "300ms", stdin=b"one\n\ntwo")
+    same([code, sorted(out.split("\n")), err], [0, sorted(["ONE", "", "TWO", ""]), ""], "three datagrams")
+
+
+@case("command.connect_encoding_converts_both_ways")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = command("connect", f"tcp:127.0.0.1:{listener.getsockname()[1]}", "--encoding", "gbk")
+        sk = listener.accept()[0]
+        sk.settimeout(PATIENCE)
+        client.type("你好")
+        same(receive(sk, 5), "你好\n".encode("gbk"), "on the wire")
+        for byte in "再见\n".encode("gbk"):
+            sk.sendall(bytes([byte]))
+        client.wait_for("再见\n")
+        sk.close()
+        same(client.end(), 0, "the peer's end is the end")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = command("connect", f"tcp:127.0.0.1:{listener.getsockname()[1]}", "--encoding", "gbk")
+        sk = listener.accept()[0]
+        client.type("\U0001f600")
+        same(client.end(), 1, "exit code for what gbk does not have")
+        check("'gbk' codec can't encode character '\\U0001f600' in position 0" in client.err, client.err)
+        sk.close()
+
+
+@case("command.send_text_stdin_or_a_line")
+def _():
+    with udp(0) as sk:
+        at = f"udp:127.0.0.1:{sk.getsockname()[1]}"
+        for args, stdin, wire in ((["two", "words"], b"", b"two words"), (["-"], b"a\0b\n", b"a\0b\n"), ([], b"line\n", b"line"),
+                                  (["--", "-x"], b"", b"-x"), ([""], b"", b"")):
+            same(run("send", at, *args, stdin=stdin), (0, "", ""), f"send {args}")
+            same(sk.recv(100), wire, f"send {args}")
+
+
+@case("command.send_reply_waits_at_most_timeout")
+def _():
+    with udp(0) as sk:
+        at = f"udp:127.0.0.1:{sk.getsockname()[1]}"
+        code, out, err = run("send", at, "--reply", "--timeout", "50ms", "x")
+        same([code, out], [1, ""], "no reply")
+        check("timed out" in err, err)
+    server = serve("upper", addresses=["udp:127.0.0.1:0"])
+    same(run("send", f"udp:127.0.0.1:{server.at[0][1]}", "--reply", "abc"), (0, "ABC\n", ""), "a reply")
+
+
+# The chat room
+
+
+class Member:
+    """A UDP member that keeps what it hears."""
+
+    def __init__(self, room, name):
+        self.sk, self.at, self.name = udp(), room, name
+
+    def say(self, text):
+        self.raw(json.dumps({"msg": text, "username": self.name}).encode())
+
+    def raw(self, data):
+        self.sk.sendto(data, self.at)
+
+    def hears(self, name, text):
+        """The next datagram is this one, byte for byte, and from the room's own address."""
+        wanted = json.dumps({"msg": text, "username": name}).encode()
+        same(self.sk.recvfrom(4096), (wanted, self.at), f"{self.name} hears")
+
+    def hears_nothing(self):
+        self.sk.settimeout(0.1)
+        try:
+            data = self.sk.recv(4096)
+        except TimeoutError:
+            data = b""
+        self.sk.settimeout(PATIENCE)
+        same(data, b"", f"{self.name} hears")
+
+
+def room(kind="coroutine", *more):
+    server = serve("chat", "-k", kind, *more, addresses=["udp:127.0.0.1:0", "tcp:127.0.0.1:0"])
+    return server, server.at[0], server.at[1]
+
+
+def lines_of(sk):
+    return sk.makefile("r", encoding="utf-8", newline="\n")
+
+
+def chat_all(kind):
+    """UDP, plain and JSON over TCP, `cordage chat` and the console hear each other, and nobody hears himself."""
+    server, udp_at, tcp_at = room(kind)
+    bob = Member(udp_at, "bob")
+    bob.say("first")
+    server.wait_for("message from bob : first\n")
+    bob.hears("server", "you are alone in the room")
+    if kind == "serial":  # a connection would keep the room to itself
+        ann = Member(udp_at, "ann")
+        ann.say('再见 "q" \U0001f600')
+        bob.hears("ann", '再见 "q" \U0001f600')
+        ann.hears_nothing()
+        stops(server)
+        return
+    plain = join(tcp_at)
+    lines = lines_of(plain)
+    plain.sendall("你好\n/name carl\n".encode())
+    bob.hears(f"tcp:127.0.0.1:{plain.getsockname()[1]}", "你好")
+    same(lines.readline(), "server : you are now carl\n", "the answer to /name")
+    coder = join(tcp_at)
+    coded = lines_of(coder)
+    coder.sendall('{"username": "json", "msg": "raw é", "more": [1]}\n'.encode())
+    bob.hears("json", "raw é")
+    same(lines.readline(), "json : raw é\n", "a plain member hears")
+    client = command("chat", f"udp:127.0.0.1:{udp_at[1]}", "--name", "dora", **NO_LANGUAGE)
+    client.type("from dora")
+    bob.hears("dora", "from dora")
+    same(coded.readline(), '{"msg": "from dora", "username": "dora"}\n', "a JSON member hears")
+    same(lines.readline(), "dora : from dora\n", "a plain member hears")
+    plain.sendall(b"from carl\n")
+    client.wait_for("message from carl : from carl\n")
+    bob.hears("carl", "from carl")
+    server.type("from the console")
+    client.wait_for("message from server : from the console\n")
+    bob.hears("server", "from the console")
+    same(lines.readline(), "server : from the console\n", "a plain member hears")
+    check("console" not in server.out, "the console does not hear itself")
+    server.end_input()
+    bob.say("still there?")
+    server.wait_for("message from bob : still there?\n")
+    client.wait_for("message from bob : still there?\n")
+    stops(server)
+
+
+for kind_ in KINDS:
+    case(f"command.chat_all_hear_each_other_as_{kind_}")(lambda k=kind_: chat_all(k))
+
+
+@case("command.chat_member_that_left_is_no_member")
+def _():
+    for kind in KINDS[:3]:
+        server, udp_at, tcp_at = room(kind, "-v")
+        with join(tcp_at) as sk:
+            sk.sendall(b"hi\n")
+            check(b"alone" in sk.recv(100), "alone")
+        server.wait_for("closed, 3 bytes in, ", 1, "err")
+        bob = Member(udp_at, "bob")
+        bob.say("x")
+        bob.hears("server", "you are alone in the room")
+        stops(server)
+
+
+@case("command.chat_child_killed_is_no_member")
+def _():
+    server, udp_at, tcp_at = room("process")
+    with join(tcp_at) as sk:
+        sk.sendall(b"hi\n")
+        sk.recv(100)
+        child = [pid for pid in server.group() if pid != server.pid]
+        os.kill(child[0], signal.SIGKILL)
+        same(sk.recv(1), b"", "the connection of the killed child")
+    server.wait_for("was killed by signal 9", 1, "err")
+    bob = Member(udp_at, "bob")
+    bob.say("to the dead")
+    server.wait_for("message from bob : to the dead\n")  # it was sent before it was printed
+    bob.say("and to nobody")
+    bob.hears("server", "you are alone in the room")
+    stops(server)
+
+
+BAD = [  # what is sent, what the log says of it
+    (b"hi there", 'not JSON at character 0: "hi there"; ignored'),
+    (b"", 'not JSON at character 0: ""; ignored'),
+    (b'{"msg": "a", bad}', "not JSON at character 13: "),
+    ('{"msg": "你好", "username": x}'.encode(), "not JSON at character 26: "),
+    (b'{"msg": "a"}', 'no text under "username": "{\\"msg\\": \\"a\\"}"; ignored'),
+    (b'{"username": "a"}', 'no text under "msg": '),
+    (b'{"msg": 5, "username": "a"}', 'no text under "msg": '),
+    (b'[1, 2]', 'no text under "msg": '),
+    (b'{"msg": "\xff", "username": "a"}', "not JSON at character 9: "),
+    (b'{"msg": "cut', "not JSON at character "),
+    (b'{"msg": ' + b"[" * 60000, "JSON nested deeper than 64: "),
+    (b"[" * 65 + b"]" * 65, "JSON nested deeper than 64: "),
+    (b"\x1b[2J", 'not JSON at character 0: "\\u001b[2J"; ignored'),
+]
+
+
+@case("command.chat_bad_json_is_logged_with_the_peer_and_the_room_serves_on")
+def _():
+    for kind in KINDS:
+        server, udp_at, tcp_at = room(kind)
+        bob, log = Member(udp_at, "bob"), 2
+        for data, sentence in BAD:
+            bob.raw(data)
+            peer = f"cordage: udp:127.0.0.1:{bob.sk.getsockname()[1]}: {sentence}"
+            server.wait_for(peer, 1, "err")
+            until(lambda s=server, n=log + 1: s.err.count("\n") >= n, "its line")
+            log += 1
+        if kind != "serial":
+            with join(tcp_at) as sk:
+                sk.sendall(b'{"msg": "cut\n')
+                server.wait_for(f"cordage: tcp:127.0.0.1:{sk.getsockname()[1]}: not JSON at character ", 1, "err")
+        bob.say("good")
+        server.wait_for("message from bob : good\n")
+        same([server.err.count("\n"), "\x1b" in server.err], [2 + len(BAD) + (kind != "serial"), False], "log lines")
+        stops(server)
+
+
+@case("command.chat_message_over_1024_bytes_is_not_sent_to_udp_and_its_sender_told")
+def _():
+    server, udp_at, tcp_at = room()
+    bob, ann = Member(udp_at, "bob"), Member(udp_at, "ann")
+    sk = join(tcp_at)
+    lines = lines_of(sk)
+    sk.sendall(b"one\n")
+    same(lines.readline(), "server : you are alone in the room\n", "the first member hears")
+    bob.say("two")
+    same(lines.readline(), "bob : two\n", "the first member hears")
+    ann.say("three")
+    bob.hears("ann", "three")
+    same(lines.readline(), "ann : three\n", "the first member hears")
+    fits = "m" * (1024 - len(json.dumps({"msg": "", "username": "ann"})))
+    ann.say(fits)
+    bob.hears("ann", fits)
+    ann.say(fits + "m")
+    ann.hears("server", "that message is longer than 1024 bytes: UDP members did not get it")
+    bob.hears_nothing()
+    server.wait_for(f"ann : {fits}m\n")
+    same([lines.readline(), lines.readline()], [f"ann : {fits}\n", f"ann : {fits}m\n"], "the first member hears")
+    sk.sendall(b"t" * 2000 + b"\n")
+    same(lines.readline(), "server : that message is longer than 1024 bytes: UDP members did not get it\n", "told")
+    bob.hears_nothing()
+    sk.sendall(b"t" * 5000 + b"\n")
+    same(lines.readline(), "server : that message is longer than 4095 bytes: nobody got it\n", "told")
+    sk.sendall(b"u" * 100000 + b"\n")
+    try:
+        while sk.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+    bob.say("the room goes on")
+    ann.hears("bob", "the room goes on")
+    stops(server)
+
+
+@case("command.chat_more_than_20_messages_a_second_are_dropped")
+def _():
+    server, udp_at, _ = room()
+    bob, ann = Member(udp_at, "bob"), Member(udp_at, "ann")
+    ann.say("here")
+    ann.hears("server", "you are alone in the room")
+    begin = time.monotonic()
+    for i in range(60):
+        bob.say(f"number {i}")
+    heard = []
+    while len(heard) < 20:
+        heard.append(json.loads(ann.sk.recv(2000))["msg"])
+    if time.monotonic() - begin < 0.9:  # else a second second has begun
+        same(heard, [f"number {i}" for i in range(20)], "the first 20")
+        ann.hears_nothing()
+        bob.hears("server", "at most 20 messages a second: the others were dropped")
+        bob.hears_nothing()
+    stops(server)
+
+
+@case("command.chat_alone_is_told_once", 30)
+def _():
+    server, udp_at, _ = room()
+    bob = Member(udp_at, "bob")
+    for text in "a", "b":
+        bob.say(text)
+        server.wait_for(f"message from bob : {text}\n")
+    bob.hears("server", "you are alone in the room")
+    bob.hears_nothing()
+    stops(server)
+
+
+@case("command.chat_invalid_utf8_of_a_plain_member_is_replaced")
+def _():
+    server, udp_at, tcp_at = room()
+    bob = Member(udp_at, "bob")
+    bob.say("x")
+    bob.hears("server", "you are alone in the room")
+    with join(tcp_at) as sk:
+        sk.sendall(b"a\xffb\r\n")
+        bob.hears(f"tcp:127.0.0.1:{sk.getsockname()[1]}", "a\ufffdb")
+    stops(server)
+
+
+@case("command.chat_the_1001st_member_is_refused", 120)
+def _():
+    server, udp_at, tcp_at = room()
+    members = []
+    for i in range(1000):
+        sk = udp()
+        sk.sendto(json.dumps({"msg": "", "username": f"m{i}"}).encode(), udp_at)
+        members.append(sk)
+        server.wait_for(f"message from m{i} : \n")
+    with udp() as sk:
+        sk.sendto(b'{"msg": "x", "username": "late"}', udp_at)
+        same(json.loads(sk.recv(2000))["msg"], "the room is full: at most 1000 members", "the 1001st")
+    with join(tcp_at) as sk:
+        same(receive(sk, 1000), b"the room is full: at most 1000 members\n", "the 1001st by TCP, and its end")
+    stops(server)
+
+
+@case("command.chat_beyond_loopback_warns")
+def _():
+    server = serve("chat", addresses=["udp:*:0"])
+    server.wait_for("strangers can join", 1, "err")
+    server = serve("chat", addresses=["udp:127.0.0.1:0"])
+    stops(server)
+    check("strangers" not in server.err, "no warning on loopback")
+
+
+@case("command.chat_speaks_chinese_where_the_user_does")
+def _():
+    for env in ({"LC_ALL": "zh_CN.UTF-8"}, {"LC_ALL": "", "LC_MESSAGES": "zh_TW", "LANG": "en_US"},
+                {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh"}):
+        server = serve("chat", addresses=["udp:127.0.0.1:0"], **env)
+        bob = Member(server.at[0], "小王")
+        bob.say("你好")
+        server.wait_for("消息来自小王 : 你好\n")
+        bob.hears("server", "聊天室里只有你一个人")
+        stops(server)
+
+
+@case("command.chat_over_tcp_ends_with_the_room")
+def _():
+    server, _, tcp_at = room()
+    client = command("chat", f"tcp:127.0.0.1:{tcp_at[1]}", "--name", "eve", **NO_LANGUAGE)
+    client.type("hi")
+    client.wait_for("message from server : you are alone in the room\n")
+    stops(server)
+    same(client.end(), 0, f"the client's exit code: {client.tail()}")
+    code, _, err = run("chat", f"udp:127.0.0.1:{tcp_at[1]}", stdin=b"")
+    same([code, err], [0, ""], "no input, no talk")
+
+
+if __name__ == "__main__":
+    sys.exit(run_cases())
