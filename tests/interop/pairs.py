@@ -24,7 +24,8 @@ BUILD = pathlib.Path(os.environ.get("CORDAGE_BUILD") or os.environ.get("CORD_BUI
 SEEDS = pathlib.Path(os.environ.get("CORD_SEEDS") or SOURCE.parent / "shared" / "seeds")
 SLOW = max(1, int(os.environ.get("CORD_TEST_SLOW", "1")))
 PATIENCE = 15 * SLOW  # seconds that any one step may take; a bound against hangs, not an expectation
-KINDS = ["coroutine", "thread", "process", "serial"]
+KINDS = {"coroutine-epoll": "coroutine", "coroutine-uring": "coroutine", "thread": "thread", "process": "process",
+         "serial": "serial"}
 cases = []
 
 
@@ -41,6 +42,23 @@ def case(name, seconds=60):
 
     def add(function):
         cases.append((name, function, seconds * SLOW))
+        return function
+
+    return add
+
+
+def in_kinds(name, *without, seconds=60):
+    """Makes a case of each kind, a coroutine on each backend: the function gets the kind's name."""
+
+    def add(function):
+        def in_kind(mode):
+            if mode.startswith("coroutine-"):
+                os.environ["CORD_BACKEND"] = mode.removeprefix("coroutine-")
+            function(KINDS[mode])
+
+        for mode, kind in KINDS.items():
+            if kind not in without:
+                case(f"{name}[{mode}]", seconds)(lambda m=mode: in_kind(m))
         return function
 
     return add

@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 
-from pairs import (KINDS, PATIENCE, Failure, bound, case, check, drop_alias, example, golden, receive, reset,
+from pairs import (PATIENCE, Failure, bound, case, check, drop_alias, example, golden, in_kinds, receive, reset,
                    run_cases, same, seed, tcp, udp, until)
 
 C = {  # role: the example and the note's program
@@ -263,8 +263,7 @@ def hello(client_side, server_side, number, *server_args):
 
 for note in 0, 3:
     paired(f"hello_bye_s{note}")(lambda client, server, n=note: hello(client, server, n))
-for kind in KINDS[:3]:
-    case(f"seeds.hello_bye_as_{kind}[py-c]")(lambda k=kind: hello("py", "c", 0, k))
+in_kinds("seeds.hello_bye_py-c", "serial")(lambda kind: hello("py", "c", 0, kind))
 
 
 @case("seeds.hello_killed_client_is_logged_with_its_address")
@@ -345,8 +344,7 @@ def datagram_payloads(side, *args):
 
 
 sided("datagram_server_payloads")(datagram_payloads)
-for kind in KINDS:
-    case(f"seeds.datagram_server_payloads_as_{kind}")(lambda k=kind: datagram_payloads("c", k))
+in_kinds("seeds.datagram_server_payloads")(lambda kind: datagram_payloads("c", kind))
 
 
 # Rows 9, 10: streams in upper case
@@ -363,10 +361,10 @@ def _(client_side, server_side):
     second.type(" two ")
     second.wait_for("TWO\n")
     first.type("中 ß é x")
-    for client in first, second:
+    for i, client in enumerate((first, second)):
         client.end_input()
         ended(client_side, client, "client")
-    server.wait_for("客户端断开。。。\n", 2)
+        server.wait_for("客户端断开。。。\n", i + 1)
     same([first.out, second.out, server.out], lines, "two clients, server")
 
 
@@ -399,8 +397,7 @@ def endings(side, *args):
 
 
 sided("tcp_upper_three_endings")(endings)
-for kind in KINDS:
-    case(f"seeds.tcp_upper_three_endings_as_{kind}")(lambda k=kind: endings("c", k))
+in_kinds("seeds.tcp_upper_three_endings")(lambda kind: endings("c", kind))
 
 
 @case("seeds.tcp_upper_restarts_at_once")
@@ -520,14 +517,13 @@ def _(side):
 # Rows 28, 50 and 51
 
 
-for kind in KINDS:
-    @case(f"seeds.empty_handler_as_{kind}")
-    def _(k=kind):
-        example("28_empty_handler", k)
-        until(lambda: bound("tcp", 8000), "it listens")
-        for _ in range(3):
-            with tcp(8000) as sk:
-                same(sk.recv(10), b"", "the client sees")
+@in_kinds("seeds.empty_handler")
+def _(kind):
+    example("28_empty_handler", kind)
+    until(lambda: bound("tcp", 8000), "it listens")
+    for _ in range(3):
+        with tcp(8000) as sk:
+            same(sk.recv(10), b"", "the client sees")
 
 
 @case("seeds.one_send_one_recv")

@@ -12,8 +12,8 @@ import shutil
 import signal
 import sys
 
-from pairs import (KINDS, Program, Skip, bound, case, check, command, receive, reset, run_cases, same, seed, tcp, udp,
-                   until)
+from pairs import (Program, Skip, bound, case, check, command, in_kinds, receive, reset, run_cases, same, seed, tcp,
+                   udp, until)
 
 CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
 
@@ -42,7 +42,8 @@ def typed(client, lines, expected):
     same(client.out, expected, client.name)
 
 
-def hello(kind):
+@in_kinds("seeds_serve.hello")
+def _(kind):
     server = serve("hello", "tcp:127.0.0.1:9090", kind=kind)
     first = seed("s0_ss_client.py")
     first.wait_for("b'hello'\n", 100)
@@ -57,7 +58,8 @@ def hello(kind):
     stops(server)
 
 
-def upper(kind):
+@in_kinds("seeds_serve.upper")
+def _(kind):
     server = serve("upper", "tcp:127.0.0.1:8082", "udp:127.0.0.1:8082", "udp:127.0.0.1:8080", kind=kind)
     typed(seed("s1_tcp_client.py"), ["one", " ", "中 ß é x"], ">>>ONE\n>>>>>>中 ß é X\n>>>")
     typed(seed("s1_udp_upper_client.py"), ["abc", "你z"], ">>>b'ABC'\n>>>b'\\xe4\\xbd\\xa0Z'\n>>>")
@@ -73,7 +75,8 @@ def upper(kind):
     serve("upper", "tcp:127.0.0.1:8082", kind=kind)
 
 
-def chat(kind):
+@in_kinds("seeds_serve.chat")
+def _(kind):
     server = serve("chat", "udp:127.0.0.1:9090", kind=kind)
     first, second = seed("s0_udp_client.py"), seed("s3_udp_client.py")
     first.type("我是一号")
@@ -89,12 +92,6 @@ def chat(kind):
         sk.sendto(b"not json", ("127.0.0.1", 9090))
         server.wait_for("not JSON", stream="err")
     stops(server)
-
-
-for kind_ in KINDS:
-    case(f"seeds_serve.hello_as_{kind_}")(lambda k=kind_: hello(k))
-    case(f"seeds_serve.upper_as_{kind_}")(lambda k=kind_: upper(k))
-    case(f"seeds_serve.chat_as_{kind_}")(lambda k=kind_: chat(k))
 
 
 # One room for all of them
@@ -197,8 +194,7 @@ def foreign(tool, kind):
 
 
 for tool_ in CLIENTS:
-    for kind_ in KINDS:
-        case(f"seeds_serve.{tool_}_to_serve_as_{kind_}")(lambda t=tool_, k=kind_: foreign(t, k))
+    in_kinds(f"seeds_serve.{tool_}")(lambda kind, tool=tool_: foreign(tool, kind))
 
 
 @case("seeds_serve.json_of_tcp_member_reaches_udp_members_in_pythons_form")

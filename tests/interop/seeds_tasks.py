@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from pairs import KINDS, case, check, example, golden, run_cases, same
+from pairs import case, check, example, golden, in_kinds, run_cases, same
 
 DATABASE = pathlib.Path("ticket_db.py")
 
@@ -54,7 +54,8 @@ def printed(name, expected, title=None, args=(), in_order=True):
 # Rows 17, 18: threads
 
 
-def thread_class(kind):
+@in_kinds("seeds_tasks.thread_class", "serial")
+def _(kind):
     program = example("17_thread_class", kind)
     program.wait_for("runnnnnn\n", 3)
     program.wait_for("这是主线程\n", 3)
@@ -67,16 +68,9 @@ def thread_class(kind):
     same(program.group(), [], "processes left behind")
 
 
-for kind_ in KINDS[:3]:
-    case(f"seeds_tasks.thread_class_as_{kind_}")(lambda k=kind_: thread_class(k))
-
-
-for kind_ in KINDS:
-    if kind_ != "process":  # a process has its own copy of the number
-
-        @case(f"seeds_tasks.lock_counter_as_{kind_}")
-        def _(k=kind_):
-            printed("18_lock_counter", "运算结果是2000000\n", args=("locked", k))
+@in_kinds("seeds_tasks.lock_counter", "process")  # a process has its own copy of the number
+def _(kind):
+    printed("18_lock_counter", "运算结果是2000000\n", args=("locked", kind))
 
 
 @case("seeds_tasks.lock_counter_unlocked_loses_additions")
@@ -198,8 +192,7 @@ def tickets(count, buyers, kind="process"):
 
 for count_, buyers_ in [(3, 20), (0, 20), (1, 20), (100, 20), (3, 50)]:
     case(f"seeds_tasks.tickets_{count_}_for_{buyers_}")(lambda c=count_, b=buyers_: tickets(c, b))
-for kind_ in "coroutine", "thread", "serial":
-    case(f"seeds_tasks.tickets_as_{kind_}")(lambda k=kind_: tickets(3, 5, k))
+in_kinds("seeds_tasks.tickets_3_for_5")(lambda kind: tickets(3, 5, kind))
 
 
 @case("seeds_tasks.tickets_like_the_record")
