@@ -102,7 +102,7 @@ void cordi_proc_yield(void)
 
 static pthread_key_t end_key;
 static pthread_once_t end_once = PTHREAD_ONCE_INIT;
-static void (*end_call)(void *);
+static void (*_Atomic end_call)(void *); /* every caller names the same one */
 
 static void make_end_key(void)
 {
