@@ -1,8 +1,8 @@
 /* Two workers add one, a million times each, to the same number; with the lock, and to see why, without it.
  * Note S2 lines 276-325 (row 18). Python: threading.Lock, acquire(True), acquire(True, 3), acquire(False), release.
  * Run: ./18_lock_counter [locked|unlocked [KIND]]      default locked thread
- * Unlocked, each worker now and then lets the other run between its look at the number and its write, so that what the
- * other added is lost: the total is below 2000000. It is a data race, which ThreadSanitizer reports. */
+ * Unlocked, each worker now and then sleeps between its look at the number and its write, so that what the other has
+ * added meanwhile is lost: the total is below 2000000. It is a data race, which ThreadSanitizer reports. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -44,8 +44,8 @@ static int careless(void *arg)
     (void)arg;
     for (int i = 0; i < 1000000; i++) {
         long seen = number;
-        if (i % 1000 == 0)
-            cord_yield();
+        if (i % 100000 == 0)
+            cord_sleep(10 * CORD_MILLISECOND);
         number = seen + 1;
     }
     return 0;
