@@ -526,6 +526,21 @@ def _(kind):
             same(sk.recv(10), b"", "the client sees")
 
 
+@in_kinds("seeds.echo")
+def _(kind):
+    server = example("echo", kind)
+    until(lambda: bound("tcp", 9000), "it listens")
+    for payload in b"hello", bytes(range(256)) * 400:
+        with tcp(9000) as sk:
+            sk.sendall(payload)
+            sk.shutdown(socket.SHUT_WR)
+            same(receive(sk, len(payload) + 1), payload, "echo")
+    check(server.interrupt() in (-signal.SIGINT, 130), "Ctrl-C ends the server")
+    server = example("echo", "fork")
+    same(server.end(), 1, "exit code of a kind that does not exist")
+    check("coroutine, thread, process or serial" in server.err, server.tail())
+
+
 @case("seeds.one_send_one_recv")
 def _():
     program = example("one_send_one_recv")
