@@ -131,5 +131,22 @@ def links_lead_somewhere():
                     yield f"{short(path)}:{number}: {target} is not there"
 
 
+def mission_names_what_is_there():
+    """In the last column of docs/mission.md: `file: test`, more tests of that file, examples and other files."""
+    tests = {}
+    for path in files("tests/**/*.c", "tests/interop/*.py"):
+        tests[path.stem] = tests.get(path.stem, "") + path.read_text()
+    for number, line in lines(SOURCE / "docs/mission.md"):
+        where = ""
+        for name in re.findall(r"`([^`]+)`", line.rsplit("|", 2)[1]) if re.match(r"\| \d+ \|", line) else []:
+            if re.search(r"\.(c|py|md|[137])$", name):
+                found = (SOURCE / name).exists() or (SOURCE / "examples" / name).exists()
+            else:
+                where, name = name.split(": ") if ": " in name else (where, name)
+                found = re.search(rf"\b{name}\b", tests.get(where, ""))
+            if not found:
+                yield f"docs/mission.md:{number}: {where}: {name} is not there"
+
+
 run(every_export_has_a_comment, every_export_is_in_one_page, pages_have_the_prototypes, pages_pass_lint,
-    code_blocks_compile, links_lead_somewhere)
+    code_blocks_compile, links_lead_somewhere, mission_names_what_is_there)

@@ -88,6 +88,8 @@ class Command:
         patience = 60 if self.line.startswith(("make", "cc")) else 2
         end = time.monotonic() + patience * SLOW
         while self.process.poll() is None and time.monotonic() < end and "listening" not in self.printed():
+            if re.search(r"^cc .*-o build/try/", self.printed(), re.MULTILINE):  # make try: the program comes next
+                end = min(end, time.monotonic() + 3 * SLOW)
             time.sleep(0.05)
         self.served = self.process.poll() is None
 
