@@ -69,7 +69,7 @@ int cordi_server_fork(struct cordi_job *job)
     if (!job->request.data)
         cord_close(&job->request.socket);
     rc = cord_shield(start_watch, job); /* the serving task may have been cancelled meanwhile */
-    if (rc < 0) { /* no memory, and too late to try again: the child has begun */
+    if (rc < 0) {                       /* no memory, and too late to try again: the child has begun */
         cordi_job_failed(job, cord_error_detail());
         cord_task_terminate(job->child, 0);
         cord_shield(end_child, job);

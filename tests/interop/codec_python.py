@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares cordage's text functions with Python's own, answer by answer.
 
-`tests/text --talk` (in $CORD_BUILD, default build) reads one question a line and answers it; this script asks whole
+`tests/text --talk` (in $CORDAGE_BUILD, default build) reads one question a line and answers it; this script asks whole
 tables: every two-byte pair and every BMP character of gbk, UTF-8 sequences of each shape, JSON strings, reprs, numbers.
-Each table is one line of the result: ok NAME, not ok NAME: why.
+Each table is one line of the result: ok codec.NAME, not ok codec.NAME: why.
 """
 import json
 import os
@@ -18,7 +18,7 @@ failed = False
 
 def ask(questions):
     """questions: (operation, encoding, on_error, bytes); gives (code, bytes, sentence) for each."""
-    program = os.path.join(os.environ.get("CORD_BUILD", "build"), "tests", "text")
+    program = os.path.join(os.environ.get("CORDAGE_BUILD", "build"), "tests", "text")
     lines = "".join(f"{op} {enc} {how} {data.hex()}\n" for op, enc, how, data in questions)
     done = subprocess.run([program, "--talk"], input=lines.encode(), stdout=subprocess.PIPE, check=True, timeout=100)
     for line in done.stdout.decode("utf-8", "replace").splitlines():
@@ -56,9 +56,9 @@ def compare(name, questions):
             wrong.append((question, got, python(*question)))
     if wrong or count != len(questions):
         failed = True
-        print(f"not ok {name}: {len(wrong)} of {count} differ, first {wrong[:1]}")
+        print(f"not ok codec.{name}: {len(wrong)} of {count} differ, first {wrong[:1]}")
     else:
-        print(f"ok {name}")
+        print(f"ok codec.{name}")
 
 
 def utf8_samples(rng):
