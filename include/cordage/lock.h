@@ -32,8 +32,8 @@ CORD_API CORD_MUST_CHECK int cord_lock_new(cord_lock **ret, int flags);
 CORD_API void cord_lock_free(cord_lock *lock);
 
 /* Takes it. CORD_OWNER_DIED (1): taken, and the process that held it died; what it guards may be half done. Not a
- * cancellation point. Fails: -EAGAIN, -ETIMEDOUT, -EDEADLK (the calling task holds it already and would wait for ever).
- */
+ * cancellation point. Fails: -EAGAIN, -ETIMEDOUT, -EDEADLK (the calling task holds it already and would wait for ever;
+ * with a deadline it waits, since another task may release it). A shared one also: -ENOMEM, -EMFILE. */
 CORD_API CORD_MUST_CHECK int cord_lock_acquire(cord_lock *lock, cord_deadline deadline);
 
 /* Gives it back; any task may, as in Python. 0, or -EPERM: nobody holds it. Never waits. */
@@ -43,7 +43,7 @@ CORD_API bool cord_lock_held(const cord_lock *lock); /* by anybody; a snapshot *
 
 typedef struct {
     uint64_t word;    /* the flag and the first waiter; the library's */
-    uint64_t changes; /* how often it was set */
+    uint64_t changes; /* of a shared one: how often it was set, and whether it is */
 } cord_event;
 
 #define CORD_EVENT_INIT                                                                                                \

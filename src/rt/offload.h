@@ -6,7 +6,9 @@
 #ifndef CORDI_RT_OFFLOAD_H
 #define CORDI_RT_OFFLOAD_H
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <cordage/task.h>
 
@@ -20,6 +22,10 @@ int cordi_offload(enum cordi_offload_class class, cord_fn *fn, void *arg, size_t
 
 /* True where a call that blocks the thread would stop others too: in a coroutine. */
 bool cordi_must_offload(void);
+
+/* Not in a coroutine: sleeps while the word, which processes share, is `expected`. A cancellation point. 0: look again.
+ * Fails: -ETIMEDOUT, -ECANCELED, -ENOSYS (this kernel cannot; then a helper must). */
+int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline deadline);
 
 /* Calls died(arg) once, on the watch thread, when the process of that pidfd has ended (at once if it has already). The
  * descriptor is closed, on failure too. Answers a number for unwatch, after which died neither runs nor will.

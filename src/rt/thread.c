@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "rt/offload.h"
 #include "rt/runtime.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -107,6 +108,26 @@ int cordi_thread_park(struct cord_task *self, struct pollfd *fds, unsigned count
     }
     take_wake(self, in_poll);
     return 0;
+}
+
+/* A cancel ends it by the permit, everybody else by the word; nobody but a cancel can claim the wait. */
+int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_waiter node;
+    int rc = 0;
+    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a shared object");
+    if (cordi_wait_over(self))
+        return cordi_wait_result(self);
+    uint32_t permit = CORDI_AWAKE;
+    if (atomic_compare_exchange_strong(&self->permit, &permit, CORDI_IN_FUTEX))
+        rc = cordi_futex_wait_two(&self->permit, CORDI_IN_FUTEX, self->shared, word, expected, deadline.at);
+    if (!cordi_wait_end(self, rc == -ETIMEDOUT ? CORDI_TIMED_OUT : CORDI_ENDED_ITSELF)) {
+        take_wake(self, false);
+        return cordi_wait_result(self);
+    }
+    atomic_store(&self->permit, CORDI_AWAKE);
+    return rc == -ETIMEDOUT ? cordi_wait_result(self) : rc == -ENOSYS ? rc : 0;
 }
 
 void cordi_thread_loop_begin(struct cord_task *self)

@@ -66,6 +66,11 @@ int cordi_shared_sleep(_Atomic uint64_t *word, uint32_t expected, int cancellabl
     struct sleep sleep = { low_half(word), expected, deadline.at };
     if (cancellable == CORDI_UNCANCELLABLE && !cordi_must_offload())
         return sleep_here(&sleep);
+    if (cancellable == CORDI_CANCELLABLE && !cordi_must_offload()) {
+        int rc = cordi_thread_sleep(sleep.word, expected, deadline);
+        if (rc != -ENOSYS)
+            return rc;
+    }
     /* With CORD_FOREVER the wait for the helper is not a cancellation point: the futex keeps the time. */
     if (cancellable == CORDI_UNCANCELLABLE)
         deadline = CORD_FOREVER;

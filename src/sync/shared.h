@@ -81,7 +81,7 @@ size_t cordi_shared_queue_size(const cord_queue *queue);
 int cordi_shared_object_new(void **ret, size_t size, void **own, size_t own_size);
 void cordi_shared_object_free(void *object, void *own, size_t own_size);
 
-/* Sleeps while the low half of the word is `expected`, in the way of the calling task's kind: a coroutine on a helper
+/* Sleeps while the low half of the word is `expected`, in the way of the calling task's kind: a coroutine by a helper
  * thread. 0 means: look again. -ETIMEDOUT, -ENOMEM; when cancellable -ECANCELED, and then a helper may still sleep:
  * the caller changes the word and wakes all of it. */
 int cordi_shared_sleep(_Atomic uint64_t *word, uint32_t expected, int cancellable, cord_deadline deadline);
