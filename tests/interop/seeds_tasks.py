@@ -76,7 +76,10 @@ def _(kind):
 @case("seeds_tasks.lock_counter_unlocked_loses_additions")
 def _():
     for kind in "thread", "coroutine":
-        program, _ = finished("18_lock_counter", "unlocked", kind)
+        program = example("18_lock_counter", "unlocked", kind)
+        code, race = program.end(), "ThreadSanitizer: data race" in program.err
+        same([code, program.err], [66, program.err] if race else [0, ""], "exit code, stderr")  # or it is shown to us
+        check(kind == "thread" or not race, "two coroutines of one loop do not race")
         total = int(program.out.removeprefix("运算结果是"))
         check(1000 <= total < 2000000, f"{kind}: the total is {total}")
 
@@ -221,7 +224,8 @@ def _():
     check("tickets: " in program.err, "it says so")
     bought = set(re.findall(r"^(\d+)购票成功$", program.out, re.M))
     left = json.loads(DATABASE.read_text())["count"]
-    check(100 - left - len(bought) in (0, 1), f"{len(bought)} said they bought, {left} left")
+    # who was killed between the file and its line has bought without a word
+    check(len(bought) <= 100 - left <= 20, f"{len(bought)} said they bought, {left} left")
     check({str(n) for n in range(15, 20)} <= bought, f"the last ones, who were not killed, have bought: {bought}")
     same(program.group(), [], "processes left behind")
 
