@@ -102,7 +102,7 @@ class Command:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             return "goes on after Ctrl-C"
-        good = (0, 130, -signal.SIGINT) if self.served else (0,)
+        good = (0, 130, -signal.SIGINT, 2) if self.served else (0,)  # 2: make was interrupted
         return "" if code in good else f"ended with {code}"
 
 

@@ -11,6 +11,7 @@ A chat room opens on udp:127.0.0.1:$port and tcp:127.0.0.1:$port. Join it from a
 What you type here goes to all. Ctrl-C closes the room.
 
 END
+trap : INT # Ctrl-C is for the server
 build/cordage serve chat "udp:127.0.0.1:$port" "tcp:127.0.0.1:$port"
 code=$?
 [ "$code" = 130 ] || exit "$code"

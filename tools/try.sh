@@ -13,4 +13,5 @@ if grep -q jansson.h "$file"; then json=' -ljansson'; fi
 line="cc -O2 -g -Wall -Iinclude -o $program $file build/libcordage.a$json -luring -pthread"
 echo "$line"
 $line
-exec "$program" "$@"
+trap : INT # Ctrl-C is for the program
+"$program" "$@"
