@@ -19,12 +19,16 @@ struct cordi_arm {
     struct cordi_io *io;
     uint64_t handle; /* of the socket; told to cordi_io_event() */
     enum cordi_direction direction;
+    void *buf;                   /* not NULL: read into it; only for a backend that receives */
+    size_t size;                 /* of buf */
+    int result;                  /* of that read, once not pending; -EAGAIN: none was made */
     bool pending;                /* the backend's: the kernel holds a request that names this arm */
     struct cord_task *canceller; /* the backend's: parked until then */
 };
 
 struct cordi_backend {
     const char *name;
+    bool receives;                        /* it can make the read itself (arm->buf), which saves a system call */
     int (*open)(struct cordi_loop *loop); /* -errno: the next backend is tried */
     void (*close)(struct cordi_loop *loop);
     int (*arm)(struct cordi_loop *loop, struct cordi_arm *arm); /* under io's spin bit. -errno: it cannot be waited for

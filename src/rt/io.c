@@ -356,20 +356,18 @@ static int park_thread(struct cord_task *self, struct cordi_io *const *ios, int 
     return -1;
 }
 
-int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline)
+static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_arm *arms, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
     struct cordi_waiter nodes[CORDI_IO_ANY];
-    struct cordi_arm arms[CORDI_IO_ANY];
+    enum cordi_direction direction = arms[0].direction;
     int listed = 0, answer = LISTED, index = -1, rc = 0;
-    assert(count > 0 && count <= CORDI_IO_ANY);
     if (self->loop == NULL)
         (void)cordi_thread_wake_fd(self); /* without one it waits all the same */
     cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");
     for (int i = 0; i < count && answer == LISTED; i++) {
         if (i > 0)
             cordi_wait_join(&nodes[i], &nodes[0]);
-        arms[i] = (struct cordi_arm){ .io = ios[i], .handle = handle_of(ios[i]), .direction = direction };
         answer = list_waiter(ios[i], direction, &nodes[i], &arms[i]);
         if (answer == LISTED)
             listed++;
@@ -395,6 +393,30 @@ int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_directi
     if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
         return closed(ios[index]);
     return rc < 0 ? rc : index;
+}
+
+static struct cordi_arm arm_of(struct cordi_io *io, enum cordi_direction direction)
+{
+    return (struct cordi_arm){ .io = io, .handle = handle_of(io), .direction = direction, .result = -EAGAIN };
+}
+
+int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline)
+{
+    struct cordi_arm arms[CORDI_IO_ANY];
+    assert(count > 0 && count <= CORDI_IO_ANY);
+    for (int i = 0; i < count; i++)
+        arms[i] = arm_of(ios[i], direction);
+    return wait_armed(ios, count, arms, deadline);
+}
+
+int cordi_io_wait_received(struct cordi_io *io, void *buf, size_t size, cord_deadline deadline, ssize_t *received)
+{
+    struct cordi_arm arm = arm_of(io, CORDI_READ);
+    arm.buf = buf;
+    arm.size = size;
+    int rc = wait_armed(&io, 1, &arm, deadline);
+    *received = arm.result == -ECANCELED || arm.result == -EINTR ? -EAGAIN : arm.result;
+    return rc < 0 ? rc : 0;
 }
 
 int cordi_io_wait(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline)

@@ -5,6 +5,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+#include <cordage/time.h>
 
 #include "base/list.h"
 #include "rt/park.h"
@@ -34,5 +37,9 @@ struct cordi_io {
     struct cordi_waiter *closer;
     struct cordi_direction_state direction[2];
 };
+
+/* As cordi_io_wait() for reading from a stream, in a coroutine whose backend receives: with *received other than
+ * -EAGAIN the read is made, whatever the answer to the wait is. */
+int cordi_io_wait_received(struct cordi_io *io, void *buf, size_t size, cord_deadline deadline, ssize_t *received);
 
 #endif

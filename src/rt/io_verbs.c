@@ -58,6 +58,19 @@ static bool took_all(const struct cordi_io *io, const struct msghdr *message, in
     return (size_t)count < room;
 }
 
+/* Waits, and where the backend can do both, reads too: then *count is not -EAGAIN. */
+static int wait_to_read(struct cord_task *self, struct cordi_io *io, struct msghdr *message, int flags,
+                        cord_deadline deadline, ssize_t *count)
+{
+    const struct iovec *piece = message->msg_iov;
+    bool plain = io->type == SOCK_STREAM && flags == 0 && message->msg_iovlen == 1 && message->msg_control == NULL;
+    if (!plain || piece->iov_len == 0 || self->loop == NULL || !self->loop->backend->receives)
+        return cordi_io_wait(io, CORDI_READ, deadline);
+    message->msg_flags = 0;
+    message->msg_namelen = 0;
+    return cordi_io_wait_received(io, piece->iov_base, piece->iov_len, deadline, count);
+}
+
 ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
@@ -65,14 +78,14 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
     bool wait_first = d->drained && !d->ended && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
     for (;;) {
         int rc = 0;
+        ssize_t count = -EAGAIN;
         if (wait_first)
-            rc = cordi_io_wait(io, CORDI_READ, deadline);
-        if (rc == 0 || rc == -ETIMEDOUT) { /* out of time, but never without having tried */
-            ssize_t count = try_read(io, message, flags);
-            d->drained = count != -EAGAIN && took_all(io, message, flags, count);
-            if (count != -EAGAIN)
-                return done(self, count);
-        }
+            rc = wait_to_read(self, io, message, flags, deadline, &count);
+        if (count == -EAGAIN && (rc == 0 || rc == -ETIMEDOUT)) /* out of time, but never without having tried */
+            count = try_read(io, message, flags);
+        d->drained = took_all(io, message, flags, count);
+        if (count != -EAGAIN)
+            return done(self, count);
         if (rc < 0)
             return rc;
         if (deadline.at == CORD_NOWAIT.at)

@@ -9,7 +9,8 @@ enum {
     SUBMISSIONS = 256,
     COMPLETIONS = 4096, /* more than that are kept by the kernel */
     BATCH = 64,
-    SUBMIT_TRIES = 3
+    SUBMIT_TRIES = 3,
+    RECEIVE = 1 << 30 /* of one request */
 };
 
 struct cordi_uring {
@@ -114,13 +115,25 @@ int cordi_uring_poll(struct cordi_uring *ring, int fd, unsigned events, bool rep
     return 0;
 }
 
-int cordi_uring_poll_remove(struct cordi_uring *ring, uint64_t data)
+int cordi_uring_recv(struct cordi_uring *ring, int fd, void *buf, size_t size, uint64_t data)
 {
     struct io_uring_sqe *sqe;
     int rc = get_entry(ring, &sqe);
     if (rc < 0)
         return rc;
-    io_uring_prep_poll_remove(sqe, data);
+    io_uring_prep_recv(sqe, fd, buf, size < RECEIVE ? size : RECEIVE, 0);
+    sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    sqe->user_data = data;
+    return 0;
+}
+
+int cordi_uring_cancel(struct cordi_uring *ring, uint64_t data)
+{
+    struct io_uring_sqe *sqe;
+    int rc = get_entry(ring, &sqe);
+    if (rc < 0)
+        return rc;
+    io_uring_prep_cancel64(sqe, data, 0);
     sqe->user_data = 0;
     return 0;
 }

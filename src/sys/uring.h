@@ -9,6 +9,7 @@
 #define CORDI_SYS_URING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cordi_uring;
@@ -29,8 +30,12 @@ void cordi_uring_close(struct cordi_uring *ring);
  * Fails: -EBUSY, -EAGAIN (no room in the kernel). */
 int cordi_uring_poll(struct cordi_uring *ring, int fd, unsigned events, bool repeated, uint64_t data);
 
-/* Ends the poll with that data, which then answers -ECANCELED, unless its answer has come already. */
-int cordi_uring_poll_remove(struct cordi_uring *ring, uint64_t data);
+/* Waits until the stream has something, and receives it. -EAGAIN is the answer for a descriptor in non-blocking mode.
+ * As poll, and -ENOSYS. */
+int cordi_uring_recv(struct cordi_uring *ring, int fd, void *buf, size_t size, uint64_t data);
+
+/* Ends the poll or receive with that data, which then answers -ECANCELED, unless its answer has come already. */
+int cordi_uring_cancel(struct cordi_uring *ring, uint64_t data);
 
 /* Submits, and sleeps until something comes, at most `timeout` ns (0: only looks, < 0: for ever), or a signal. */
 void cordi_uring_wait(struct cordi_uring *ring, int64_t timeout);
