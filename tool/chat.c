@@ -13,6 +13,7 @@ struct chat {
     cord_socket room;
     char room_text[CORD_ADDRESS_TEXT];
     const char *name;
+    const char *prompt; /* NULL: nobody types at a terminal */
     bool stream;
     bool left;          /* the input has ended, and with it the talk */
     int code;           /* of the talk: 0, or what it failed with */
@@ -32,11 +33,10 @@ static ssize_t speak(struct chat *chat, const char *text, char *wire)
 static int talk(void *arg)
 {
     struct chat *chat = arg;
-    const char *prompt = isatty(STDIN_FILENO) ? ">>>" : NULL;
     char *line = malloc(TEXT_SIZE), *wire = malloc(MESSAGE_SIZE);
     ssize_t rc = line && wire ? 1 : -ENOMEM;
     while (rc > 0) {
-        rc = cord_input(prompt, line, TEXT_SIZE, CORD_FOREVER);
+        rc = cord_input(chat->prompt, line, TEXT_SIZE, CORD_FOREVER);
         if (rc == CORD_ETOOLONG) {
             say("chat: a message has at most %d bytes; that line was not sent", TEXT_SIZE - 1);
             rc = 1;
@@ -64,7 +64,7 @@ static int show(struct chat *chat, const char *bytes, size_t size)
     char why[512];
     int rc = -ENOMEM;
     if (message && message_read(message, bytes, size, why, sizeof why) == 0)
-        rc = message_print(message->name, message->text);
+        rc = message_print(message->name, message->text, chat->prompt);
     else if (message && chat->stream && bytes[0] != '{')
         rc = (int)cord_print("%s\n", bytes);
     else if (message)
@@ -97,7 +97,10 @@ int run_chat(const struct arguments *a)
     const char *address = a->count ? a->words[0] : "udp:127.0.0.1:9090", *user = getenv("USER");
     if (a->count > 1)
         return usage_error("chat", "one address, not %d: %s", a->count, a->words[1]);
-    struct chat chat = { .name = a->name ? a->name : user && *user && strlen(user) < NAME_SIZE ? user : "guest" };
+    struct chat chat = { .name = a->name                                     ? a->name
+                                 : user && *user && strlen(user) < NAME_SIZE ? user
+                                                                             : "guest",
+                         .prompt = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? ">>>" : NULL };
     cord_address peer;
     int rc = cord_connect(&chat.room, address, NULL, a->timeout >= 0 ? cord_in(a->timeout) : CORD_FOREVER);
     if (rc == 0)

@@ -5,6 +5,7 @@
  */
 #include "tool.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,13 +130,16 @@ static char *harmless(const char *text)
     return copied;
 }
 
-int message_print(const char *name, const char *text)
+int message_print(const char *name, const char *text, const char *prompt)
 {
     if (!isatty(STDOUT_FILENO))
         return (int)cord_print(words(WORD_MESSAGE), name, text);
-    char *plain_name = harmless(name), *plain_text = harmless(text);
-    ssize_t rc = cord_print(words(WORD_MESSAGE), plain_name ? plain_name : "", plain_text ? plain_text : "");
+    char *plain_name = harmless(name), *plain_text = harmless(text), *line = NULL;
+    int rc = -ENOMEM;
+    if (plain_name && plain_text && asprintf(&line, words(WORD_MESSAGE), plain_name, plain_text) >= 0)
+        rc = (int)cord_print("%s%s%s", prompt ? "\r" : "", line, prompt ? prompt : "");
     free(plain_name);
     free(plain_text);
-    return (int)rc;
+    free(line);
+    return rc;
 }

@@ -207,7 +207,7 @@ static int speak(struct room *room, const struct target *from, const char *name,
     }
     free(targets);
     free(forms);
-    return rc < 0 || !from ? rc : message_print(name, text);
+    return rc < 0 || !from ? rc : message_print(name, text, NULL);
 }
 
 /* Counts a message; false when it is too much for this second. The speaker is told at the first of them. */
@@ -454,11 +454,10 @@ static bool wait_for_foreground(void)
 int room_console(void *arg)
 {
     struct room *room = *(struct room **)arg;
-    const char *prompt = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? ">>>" : NULL;
     char *line = malloc(TEXT_SIZE);
     ssize_t n = line ? 1 : -ENOMEM;
     while (n > 0) {
-        n = cord_input(prompt, line, TEXT_SIZE, CORD_FOREVER);
+        n = cord_input(NULL, line, TEXT_SIZE, CORD_FOREVER);
         if (n == CORD_ETOOLONG) {
             say(words(WORD_TOO_LONG), TEXT_SIZE - 1);
             n = 1;

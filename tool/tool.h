@@ -99,8 +99,9 @@ int message_read(struct message *ret, const char *bytes, size_t size, char *why,
 /* Writes it as Python's json.dumps does; buf holds MESSAGE_SIZE bytes. The length. */
 size_t message_write(char *buf, const char *name, const char *text);
 
-/* Prints "message from NAME : TEXT" on stdout; control characters become spaces on a terminal. As cord_print(). */
-int message_print(const char *name, const char *text);
+/* Prints "message from NAME : TEXT" on stdout. On a terminal control characters become spaces, and the line takes the
+ * place of the prompt (NULL: none), which follows it. As cord_print(). */
+int message_print(const char *name, const char *text, const char *prompt);
 
 /* ---- exec.c: a program for each connection ---- */
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from pairs import BUILD, KINDS, PATIENCE, case, check, command, receive, reset, run_cases, same, udp, until
+from pairs import BUILD, PATIENCE, case, check, command, in_kinds, receive, reset, run_cases, same, udp, until
 
 COMMAND = str(BUILD / "cordage")
 NO_LANGUAGE = {"LC_ALL": "C"}
@@ -74,7 +74,8 @@ USAGE = [
     (["serve", "echo", ":1", "--max-connections=0"],
      "cordage: serve: --max-connections 0: write a whole number, 1 or more"),
     (["serve", "echo", ":1", "--quiet=yes"], "cordage: serve: --quiet takes no value"),
-    (["serve", "upper", ":1", "--encoding", "klingon"], 'cordage: serve: --encoding: unknown encoding "klingon": choose'),
+    (["serve", "upper", ":1", "--encoding", "klingon"],
+     'cordage: serve: --encoding: unknown encoding "klingon": choose'),
     (["serve", "exec", "tcp:127.0.0.1:0"], "cordage: serve: exec: no program;"),
     (["serve", "exec", "udp:127.0.0.1:0", "--", "cat"], "cordage: serve: exec: udp:127.0.0.1:0: a program needs"),
     (["chat", "udp:1", "udp:2"], "cordage: chat: one address, not 2"),
@@ -148,8 +149,8 @@ def _():
                           (["cordage", "serve", "-k", "th"], ["thread"]),
                           (["cordage", "send", "--e"], ["--encoding"]), (["cordage", "doctor", "--j"], ["--json"])):
         line = " ".join(words)
-        done = subprocess.run(["bash", "-c", f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cordage\n"
-                               'printf "%s " "${COMPREPLY[@]}"'], capture_output=True, timeout=PATIENCE, check=True)
+        ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cordage\nprintf "%s " "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", script + "\n" + ask], capture_output=True, timeout=PATIENCE, check=True)
         same(done.stdout.decode().split(), wanted, f"bash completes {line!r}")
     for shell in "zsh", "fish":
         text = run("--completions", shell)[1]
@@ -166,13 +167,14 @@ def _():
         check(name in facts, f"doctor --json has {name}")
     for backend in "epoll", "uring":
         facts = json.loads(run("doctor", "--json", CORD_BACKEND=backend)[1])
-        check(facts["backend"] == backend or facts["backend_reason"], f"CORD_BACKEND={backend} is honoured or explained")
+        check(facts["backend"] == backend or facts["backend_reason"], f"{backend} is chosen or the reason is told")
 
 
 # Handlers in every kind
 
 
-def echo(kind):
+@in_kinds("command.serve_echo")
+def _(kind):
     server = serve("echo", "-k", kind, addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0", "unix:echo.sock"])
     for at, family in ((server.at[0], socket.AF_INET), ("echo.sock", socket.AF_UNIX)):
         with join(at, family) as sk:
@@ -188,7 +190,8 @@ def echo(kind):
     check(not os.path.exists("echo.sock"), "the socket's file is removed")
 
 
-def upper(kind):
+@in_kinds("command.serve_upper")
+def _(kind):
     server = serve("upper", "-k", kind, "--encoding", "gbk", addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0"])
     with join(server.at[0]) as sk:
         sk.sendall(b"a\xc4")
@@ -210,7 +213,8 @@ def upper(kind):
     same(server.out.count("disconnected"), 1, "a reset is silent")
 
 
-def hello(kind):
+@in_kinds("command.serve_hello")
+def _(kind):
     server = serve("hello", "-k", kind)
     with join(server.at[0]) as sk:
         same(receive(sk, 5), b"hello", "the server speaks first")
@@ -220,7 +224,8 @@ def hello(kind):
     stops(server)
 
 
-def discard(kind):
+@in_kinds("command.serve_discard")
+def _(kind):
     server = serve("discard", "-k", kind, addresses=["tcp:127.0.0.1:0", "udp:127.0.0.1:0"])
     with join(server.at[0]) as sk:
         sk.sendall(b"x" * 1000000)
@@ -231,7 +236,8 @@ def discard(kind):
     stops(server)
 
 
-def program(kind):
+@in_kinds("command.serve_program")
+def _(kind):
     server = command("serve", "exec", "tcp:127.0.0.1:0", "-k", kind, "--", "sh", "-c",
                      'read x; echo "$PROTO $TCPREMOTEPORT $x"; exec sleep "${x:-0}"', **NO_LANGUAGE)
     server.wait_for("listening ", 1, "err")
@@ -247,22 +253,16 @@ def program(kind):
         stops(server)
 
 
-for handler_ in echo, upper, hello, discard, program:
-    for kind_ in KINDS:
-        case(f"command.serve_{handler_.__name__}_as_{kind_}")(lambda h=handler_, k=kind_: h(k))
-
-
-@case("command.verbose_logs_open_and_close_with_bytes")
-def _():
-    for kind in KINDS:
-        server = serve("echo", "-v", "-k", kind)
-        with join(server.at[0]) as sk:
-            port = sk.getsockname()[1]
-            server.wait_for(f"cordage: tcp:127.0.0.1:{port}: open\n", 1, "err")
-            sk.sendall(b"12345")
-            receive(sk, 5)
-        server.wait_for(f"cordage: tcp:127.0.0.1:{port}: closed, 5 bytes in, 5 bytes out\n", 1, "err")
-        stops(server)
+@in_kinds("command.verbose_logs_open_and_close_with_bytes")
+def _(kind):
+    server = serve("echo", "-v", "-k", kind)
+    with join(server.at[0]) as sk:
+        port = sk.getsockname()[1]
+        server.wait_for(f"cordage: tcp:127.0.0.1:{port}: open\n", 1, "err")
+        sk.sendall(b"12345")
+        receive(sk, 5)
+    server.wait_for(f"cordage: tcp:127.0.0.1:{port}: closed, 5 bytes in, 5 bytes out\n", 1, "err")
+    stops(server)
 
 
 @case("command.idle_connection_is_ended")
@@ -292,18 +292,17 @@ def _():
 # Signals
 
 
-@case("command.sigint_is_a_clean_end_with_130_and_one_line")
-def _():
-    for kind in KINDS:
-        server = serve("echo", "-k", kind)
-        with join(server.at[0]) as sk:
-            sk.sendall(b"abc")
-            receive(sk, 3)
-        until(lambda s=server: len(s.group()) == 1, "the request has ended")
-        before = server.err
-        same(server.interrupt(), 130, f"exit code in kind {kind}: {server.tail()}")
-        same(server.err[len(before):], "cordage: serve: interrupted after 1 connections, 0 datagrams; 3 bytes in, "
-             "3 bytes out\n", "the last line")
+@in_kinds("command.sigint_is_a_clean_end_with_130_and_one_line")
+def _(kind):
+    server = serve("echo", "-k", kind)
+    with join(server.at[0]) as sk:
+        sk.sendall(b"abc")
+        receive(sk, 3)
+    until(lambda: len(server.group()) == 1, "the request has ended")
+    before = server.err
+    same(server.interrupt(), 130, f"exit code in kind {kind}: {server.tail()}")
+    same(server.err[len(before):], "cordage: serve: interrupted after 1 connections, 0 datagrams; 3 bytes in, "
+         "3 bytes out\n", "the last line")
 
 
 @case("command.sigint_twice_ends_at_once")
@@ -327,17 +326,16 @@ def refused(at):
         return True
 
 
-@case("command.sigterm_lets_requests_finish_and_exits_0")
-def _():
-    for kind in KINDS[:3]:  # a serial request runs in the task that the signal cancels
-        server = serve("echo", "--grace", "60", "-k", kind)
-        with join(server.at[0]) as sk:
-            sk.sendall(b"a")
-            receive(sk, 1)
-            os.kill(server.pid, signal.SIGTERM)
-            sk.sendall(b"b")
-            same(sk.recv(1), b"b", f"a connection under way in kind {kind}")
-        same(server.end(), 0, f"exit code in kind {kind}: {server.tail()}")
+@in_kinds("command.sigterm_lets_requests_finish_and_exits_0", "serial")
+def _(kind):  # a serial request runs in the task that the signal cancels
+    server = serve("echo", "--grace", "60", "-k", kind)
+    with join(server.at[0]) as sk:
+        sk.sendall(b"a")
+        receive(sk, 1)
+        os.kill(server.pid, signal.SIGTERM)
+        sk.sendall(b"b")
+        same(sk.recv(1), b"b", f"a connection under way in kind {kind}")
+    same(server.end(), 0, f"exit code in kind {kind}: {server.tail()}")
 
 
 @case("command.sigint_ends_clients_with_130")
@@ -356,20 +354,23 @@ def _():
 # Odd standard files
 
 
-@case("command.closed_stdout_ends_it_quietly")
-def _():
+@in_kinds("command.serve_closed_stdout_ends_it_quietly")
+def _(kind):
     for handler, say in ("upper", b"x"), ("hello", b"x"), ("chat", b"x\n"):
-        for kind in KINDS:
-            ends = os.pipe()
-            server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdout=ends[1],
-                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            os.close(ends[0])
-            os.close(ends[1])
-            line = server.stderr.readline().decode()
-            with join(("127.0.0.1", int(line.rpartition(":")[2]))) as sk:
-                sk.sendall(say)
-                code = server.wait(PATIENCE)
-            same([code, server.stderr.read()], [0, b""], f"{handler} as {kind}")
+        ends = os.pipe()
+        server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdout=ends[1],
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.close(ends[0])
+        os.close(ends[1])
+        line = server.stderr.readline().decode()
+        with join(("127.0.0.1", int(line.rpartition(":")[2]))) as sk:
+            sk.sendall(say)
+            code = server.wait(PATIENCE)
+        same([code, server.stderr.read()], [0, b""], handler)
+
+
+@case("command.report_into_a_closed_pipe_is_quiet")
+def _():
     for args in (["--version"], ["doctor"], ["serve", "-h"]):
         ends = os.pipe()
         os.close(ends[0])
@@ -389,21 +390,20 @@ def _():
     same([client.wait(PATIENCE), client.stderr.read()], [0, b""], "connect")
 
 
-@case("command.server_without_stdin_serves_on")
-def _():
+@in_kinds("command.server_without_stdin_serves_on")
+def _(kind):
     for handler in "echo", "chat":
-        for kind in KINDS:
-            for stdin, close in ((subprocess.DEVNULL, None), (None, lambda: os.close(0))):
-                server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdin=stdin,
-                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=close,
-                                          env=dict(os.environ, **NO_LANGUAGE))
-                port = int(server.stderr.readline().decode().rpartition(":")[2])
-                with join(("127.0.0.1", port)) as sk:
-                    sk.sendall(b"hello\n")
-                    check(sk.recv(100), f"{handler} as {kind} answers")
-                server.terminate()
-                same(server.wait(PATIENCE), 0, f"{handler} as {kind}: exit code")
-                server.stderr.close()
+        for stdin, close in ((subprocess.DEVNULL, None), (None, lambda: os.close(0))):
+            server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdin=stdin,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=close,
+                                      env=dict(os.environ, **NO_LANGUAGE))
+            port = int(server.stderr.readline().decode().rpartition(":")[2])
+            with join(("127.0.0.1", port)) as sk:
+                sk.sendall(b"hello\n")
+                check(sk.recv(100), f"{handler} answers")
+            server.terminate()
+            same(server.wait(PATIENCE), 0, f"{handler}: exit code")
+            server.stderr.close()
 
 
 @case("command.chat_server_in_the_background_of_a_terminal_serves_on")
@@ -415,9 +415,9 @@ def _():
     if pid == 0:
         os.execvpe("bash", ["bash", "-c", script], dict(os.environ, **NO_LANGUAGE))
     seen = b""
-    while b"listening" not in seen or not seen.endswith(b"\n"):
+    while not (listening := re.search(rb"listening tcp:127.0.0.1:(\d+)\r\n", seen)):
         seen += os.read(terminal, 1000)
-    port = int(re.search(rb"listening tcp:127.0.0.1:(\d+)", seen)[1])
+    port = int(listening[1])
     for _ in range(3):
         os.write(terminal, b"typed to the shell\n")
         with join(("127.0.0.1", port)) as sk:
@@ -431,15 +431,14 @@ def _():
 # connect and send
 
 
-@case("command.connect_half_closes_and_gets_all")
-def _():
-    for kind in KINDS:
-        server = serve("echo", "-k", kind)
-        data = os.urandom(2000000)
-        done = subprocess.run([COMMAND, "connect", f"tcp:127.0.0.1:{server.at[0][1]}"], input=data,
-                              capture_output=True, timeout=PATIENCE, check=True)
-        check(done.stdout == data, f"2 MB through {kind}: {len(done.stdout)} bytes came back")
-        stops(server)
+@in_kinds("command.connect_half_closes_and_gets_all")
+def _(kind):
+    server = serve("echo", "-k", kind)
+    data = os.urandom(2000000)
+    done = subprocess.run([COMMAND, "connect", f"tcp:127.0.0.1:{server.at[0][1]}"], input=data,
+                          capture_output=True, timeout=PATIENCE, check=True)
+    check(done.stdout == data, f"2 MB through {kind}: {len(done.stdout)} bytes came back")
+    stops(server)
 
 
 @case("command.connect_datagrams_are_lines")
@@ -475,8 +474,8 @@ def _():
 def _():
     with udp(0) as sk:
         at = f"udp:127.0.0.1:{sk.getsockname()[1]}"
-        for args, stdin, wire in ((["two", "words"], b"", b"two words"), (["-"], b"a\0b\n", b"a\0b\n"), ([], b"line\n", b"line"),
-                                  (["--", "-x"], b"", b"-x"), ([""], b"", b"")):
+        for args, stdin, wire in ((["two", "words"], b"", b"two words"), (["-"], b"a\0b\n", b"a\0b\n"),
+                                  ([], b"line\n", b"line"), (["--", "-x"], b"", b"-x"), ([""], b"", b"")):
             same(run("send", at, *args, stdin=stdin), (0, "", ""), f"send {args}")
             same(sk.recv(100), wire, f"send {args}")
 
@@ -531,7 +530,8 @@ def lines_of(sk):
     return sk.makefile("r", encoding="utf-8", newline="\n")
 
 
-def chat_all(kind):
+@in_kinds("command.chat_all_hear_each_other")
+def _(kind):
     """UDP, plain and JSON over TCP, `cordage chat` and the console hear each other, and nobody hears himself."""
     server, udp_at, tcp_at = room(kind)
     bob = Member(udp_at, "bob")
@@ -575,22 +575,17 @@ def chat_all(kind):
     stops(server)
 
 
-for kind_ in KINDS:
-    case(f"command.chat_all_hear_each_other_as_{kind_}")(lambda k=kind_: chat_all(k))
-
-
-@case("command.chat_member_that_left_is_no_member")
-def _():
-    for kind in KINDS[:3]:
-        server, udp_at, tcp_at = room(kind, "-v")
-        with join(tcp_at) as sk:
-            sk.sendall(b"hi\n")
-            check(b"alone" in sk.recv(100), "alone")
-        server.wait_for("closed, 3 bytes in, ", 1, "err")
-        bob = Member(udp_at, "bob")
-        bob.say("x")
-        bob.hears("server", "you are alone in the room")
-        stops(server)
+@in_kinds("command.chat_member_that_left_is_no_member", "serial")
+def _(kind):
+    server, udp_at, tcp_at = room(kind, "-v")
+    with join(tcp_at) as sk:
+        sk.sendall(b"hi\n")
+        check(b"alone" in sk.recv(100), "alone")
+    server.wait_for("closed, 3 bytes in, ", 1, "err")
+    bob = Member(udp_at, "bob")
+    bob.say("x")
+    bob.hears("server", "you are alone in the room")
+    stops(server)
 
 
 @case("command.chat_child_killed_is_no_member")
@@ -634,25 +629,24 @@ BAD = [  # what is sent, what the log says of it
 ]
 
 
-@case("command.chat_bad_json_is_logged_with_the_peer_and_the_room_serves_on")
-def _():
-    for kind in KINDS:
-        server, udp_at, tcp_at = room(kind)
-        bob, log = Member(udp_at, "bob"), 2
-        for data, sentence in BAD:
-            bob.raw(data)
-            peer = f"cordage: udp:127.0.0.1:{bob.sk.getsockname()[1]}: {sentence}"
-            server.wait_for(peer, 1, "err")
-            until(lambda s=server, n=log + 1: s.err.count("\n") >= n, "its line")
-            log += 1
-        if kind != "serial":
-            with join(tcp_at) as sk:
-                sk.sendall(b'{"msg": "cut\n')
-                server.wait_for(f"cordage: tcp:127.0.0.1:{sk.getsockname()[1]}: not JSON at character ", 1, "err")
-        bob.say("good")
-        server.wait_for("message from bob : good\n")
-        same([server.err.count("\n"), "\x1b" in server.err], [2 + len(BAD) + (kind != "serial"), False], "log lines")
-        stops(server)
+@in_kinds("command.chat_bad_json_is_logged_with_the_peer_and_the_room_serves_on")
+def _(kind):
+    server, udp_at, tcp_at = room(kind)
+    bob, log = Member(udp_at, "bob"), 2
+    for data, sentence in BAD:
+        bob.raw(data)
+        peer = f"cordage: udp:127.0.0.1:{bob.sk.getsockname()[1]}: {sentence}"
+        server.wait_for(peer, 1, "err")
+        until(lambda n=log + 1: server.err.count("\n") >= n, "its line")
+        log += 1
+    if kind != "serial":
+        with join(tcp_at) as sk:
+            sk.sendall(b'{"msg": "cut\n')
+            server.wait_for(f"cordage: tcp:127.0.0.1:{sk.getsockname()[1]}: not JSON at character ", 1, "err")
+    bob.say("good")
+    server.wait_for("message from bob : good\n")
+    same([server.err.count("\n"), "\x1b" in server.err], [2 + len(BAD) + (kind != "serial"), False], "log lines")
+    stops(server)
 
 
 @case("command.chat_message_over_1024_bytes_is_not_sent_to_udp_and_its_sender_told")
