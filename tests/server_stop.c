@@ -20,7 +20,14 @@ KIND_TEST(stop_before_run_is_not_lost)
     ok(cord_server_open(&server, "tcp:127.0.0.1:0", echo, &(cord_server_options){ .kind = kind }));
     is(cord_server_stop(server, 0), 0);
     is(cord_server_stop(server, 0), 0);
+    cord_address local;
+    char address[CORD_ADDRESS_TEXT];
+    ok(cord_server_address(server, 0, &local));
+    cord_socket waiting = dial(cord_address_text(&local, address, sizeof address));
     is(cord_server_run(server), 0);
+    char byte;
+    is(cord_recv(waiting, &byte, 1, soon()), -ECONNRESET); /* nobody will serve it */
+    cord_close(&waiting);
     cord_server_close(server);
 }
 

@@ -186,8 +186,10 @@ int cord_server_run(cord_server *server)
 {
     if (server->group)
         return cordi_fail(-EBUSY, "server: another task runs it already");
-    if (cordi_server_stopping(server))
+    if (cordi_server_stopping(server)) { /* before it began */
+        cordi_server_refuse(server);
         return 0;
+    }
     bool loop = server->how.kind == CORD_COROUTINE || server->how.kind == CORD_PROCESS;
     return loop && !cordi_must_offload() ? cord_run(serve, server, NULL) : serve(server);
 }

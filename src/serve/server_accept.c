@@ -187,15 +187,19 @@ int cordi_server_accept(cord_server *server)
     return 0;
 }
 
+void cordi_server_refuse(cord_server *server)
+{
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].stream)
+            cord_close(&server->listeners[i].socket);
+}
+
 void cordi_server_drain(cord_server *server)
 {
     if (server->pending)
         cordi_job_free(server->pending);
     server->pending = NULL;
-    /* New clients are refused from here on; the datagram sockets are the handlers' to reply with. */
-    for (size_t i = 0; i < server->count; i++)
-        if (server->listeners[i].stream)
-            cord_close(&server->listeners[i].socket);
+    cordi_server_refuse(server);
     for (;;) {
         uint64_t seen = atomic_load(&server->ended);
         cord_deadline at = { atomic_load(&server->stop_at) };

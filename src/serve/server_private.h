@@ -74,6 +74,9 @@ void cordi_server_wake(cord_server *server);                     /* the serving 
 /* Serves until it is stopped: 0; -ECANCELED, or the failure of a listener. */
 int cordi_server_accept(cord_server *server);
 
+/* New clients are refused from here on. The datagram sockets stay: handlers reply with them. */
+void cordi_server_refuse(cord_server *server);
+
 /* Waits until all jobs have ended or the time to cancel them has come. */
 void cordi_server_drain(cord_server *server);
 
