@@ -21,7 +21,7 @@
 enum { MEMBERS = 1000, A_SECOND_MOST = 20, LISTENERS = 64, PIECE = MESSAGE_SIZE + NAME_SIZE + 8 };
 
 static const cord_span udp_stays = 5 * CORD_MINUTE;       /* after what a UDP member said last */
-static const cord_span patience = 200 * CORD_MILLISECOND; /* for a mailbox that is full */
+static const cord_span patience = 200 * CORD_MILLISECOND; /* for mailboxes that are full */
 static const cord_span slow_reader = 10 * CORD_SECOND;    /* for a connection that takes nothing */
 
 /* All under the table's lock. */
@@ -136,15 +136,15 @@ static void make_forms(struct forms *forms, const char *name, const char *text)
     forms->text_size = (size_t)snprintf(forms->text, sizeof forms->text, "%s : %s\n", name, text);
 }
 
-static void send_forms(struct room *room, const struct forms *forms, const struct target *to)
+static void send_forms(struct room *room, const struct forms *forms, const struct target *to, cord_deadline deadline)
 {
     ssize_t rc;
     if (to->stream && to->json)
-        rc = cord_send_to(room->outbox, forms->json, forms->json_size, &to->to, cord_in(patience));
+        rc = cord_send_to(room->outbox, forms->json, forms->json_size, &to->to, deadline);
     else if (to->stream)
-        rc = cord_send_to(room->outbox, forms->text, forms->text_size, &to->to, cord_in(patience));
+        rc = cord_send_to(room->outbox, forms->text, forms->text_size, &to->to, deadline);
     else if (forms->json_size - 1 <= WIRE_SIZE)
-        rc = cord_send_to(room->listeners[to->listener], forms->json, forms->json_size - 1, &to->to, cord_in(patience));
+        rc = cord_send_to(room->listeners[to->listener], forms->json, forms->json_size - 1, &to->to, deadline);
     else
         return;
     if (to->stream && (rc == -ECONNREFUSED || rc == -ENOENT)) /* its child was killed */
@@ -163,7 +163,7 @@ static void tell(struct room *room, const struct target *to, const char *format,
     va_end(args);
     if (forms) {
         make_forms(forms, "server", text);
-        send_forms(room, forms, to);
+        send_forms(room, forms, to, cord_in(patience));
     }
     free(forms);
 }
@@ -196,8 +196,9 @@ static int speak(struct room *room, const struct target *from, const char *name,
         bool alone;
         int count = choose(room, from ? from->number : 0, targets, &alone);
         make_forms(forms, name, text);
+        cord_deadline deadline = cord_in(patience); /* for all: each is tried once even when it has passed */
         for (int i = 0; i < count; i++)
-            send_forms(room, forms, &targets[i]);
+            send_forms(room, forms, &targets[i], deadline);
         if (from && forms->json_size - 1 > WIRE_SIZE)
             tell(room, from, words(WORD_LONG), WIRE_SIZE);
         else if (!from && forms->json_size - 1 > WIRE_SIZE)

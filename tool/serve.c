@@ -276,9 +276,9 @@ static int serve(struct service *service, cord_handle *handle)
                                 .closed = a->verbose ? log_closed : NULL };
     int rc = handle == chat ? serve_room(service, &how) : cord_serve(a->words[1], handle, &how);
     const struct totals *t = service->totals;
-    snprintf(a->summary, SUMMARY, "%llu connections, %llu datagrams; %llu bytes in, %llu bytes out",
-             (unsigned long long)t->connections, (unsigned long long)t->datagrams, (unsigned long long)t->bytes_in,
-             (unsigned long long)t->bytes_out);
+    snprintf(a->summary, SUMMARY, "%llu connection%s, %llu datagram%s; %llu bytes in, %llu bytes out",
+             (unsigned long long)t->connections, t->connections == 1 ? "" : "s", (unsigned long long)t->datagrams,
+             t->datagrams == 1 ? "" : "s", (unsigned long long)t->bytes_in, (unsigned long long)t->bytes_out);
     return rc;
 }
 

@@ -301,8 +301,22 @@ def _(kind):
     until(lambda: len(server.group()) == 1, "the request has ended")
     before = server.err
     same(server.interrupt(), 130, f"exit code in kind {kind}: {server.tail()}")
-    same(server.err[len(before):], "cordage: serve: interrupted after 1 connections, 0 datagrams; 3 bytes in, "
+    same(server.err[len(before):], "cordage: serve: interrupted after 1 connection, 0 datagrams; 3 bytes in, "
          "3 bytes out\n", "the last line")
+
+
+@in_kinds("command.sigint_with_open_connections_is_a_clean_end")
+def _(kind):
+    for handler in "chat", "hello":
+        server = serve(handler, "-k", kind)
+        members = [join(server.at[0]) for _ in range(1 if kind == "serial" else 3)]
+        for sk in members:
+            sk.sendall(b"hi\n")
+        server.wait_for("hi", len(members))
+        before = server.err
+        same(server.interrupt(), 130, f"exit code: {server.tail()}")
+        check(re.fullmatch(r"cordage: serve: interrupted after .* bytes out\n", server.err[len(before):]), server.err)
+        until(lambda: not server.group(), "no process is left behind")
 
 
 @case("command.sigint_twice_ends_at_once")
@@ -703,6 +717,24 @@ def _():
         ann.hears_nothing()
         bob.hears("server", "at most 20 messages a second: the others were dropped")
         bob.hears_nothing()
+    stops(server)
+
+
+@in_kinds("command.chat_member_that_does_not_read_stops_nobody", "serial")
+def _(kind):
+    server, udp_at, tcp_at = room(kind)
+    stuck = socket.socket()
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.connect(tcp_at)
+    stuck.sendall(b"I will not listen\n")
+    server.wait_for("I will not listen\n")
+    ann = Member(udp_at, "ann")
+    ann.say("here")
+    server.wait_for("message from ann : here\n")
+    with join(tcp_at) as sk:
+        for i in range(20):
+            sk.sendall(f"{i} {'x' * 900}\n".encode())
+            ann.hears(f"tcp:127.0.0.1:{sk.getsockname()[1]}", f"{i} {'x' * 900}")
     stops(server)
 
 
