@@ -3,16 +3,22 @@
  * One word holds the flag LOCKED and the ring of waiters (ring.h). Taking a free lock and giving back one that nobody
  * waits for are one compare-and-swap each. Otherwise a release frees the lock, takes the first waiter that can still
  * be claimed out of the ring and wakes it; that one competes with whoever comes by, and goes back to the front when it
- * lost. Handing the lock over to the waiter was rejected as the rule: each hand-over then costs a switch between
- * threads, and with more threads than CPUs the lock spends its time waiting for them.
+ * lost. One that has lost often or waited long is *starving*: to it the release hands the lock over. Handing over
+ * always was rejected: each hand-over costs a switch between threads, and with more threads than CPUs the lock spends
+ * its time waiting for them. Never was rejected too: a coroutine that releases and takes again without a wait between
+ * would keep the others of its loop out for ever.
  *
  * THE INVARIANT (no lost wake-up): while there are waiters in the ring, the lock is held, or a waiter that was claimed
  * by a release is on its way to take it. It holds because
  *  - a waiter enters the ring only when it sees LOCKED, both under the spin bit, so the holder's release finds it;
  *  - a release with waiters claims one, or finds under the spin bit that all of them are leaving;
- *  - the claimed one takes the lock or sees it LOCKED again: then the new holder's release does the same;
- *  - a waiter that timed out was not claimed, so it takes no wake with it.
+ *  - the claimed one has the lock (it was handed over, LOCKED never went), takes it, or sees it LOCKED again: then the
+ *    new holder's release does the same;
+ *  - a waiter that timed out was not claimed, so it takes no wake and no lock with it.
  * While the spin bit is set only its owner writes the word.
+ *
+ * waiter.item: NULL, in no ring; the waiter itself, in the ring; the lock, in the ring and starving, and once claimed:
+ * the lock is yours.
  *
  * `owner` is for one answer only: -EDEADLK to a task that holds the lock and would wait for it for ever. With a
  * deadline it waits, since another task may release it. The owner is a task's address: one that ended while holding
@@ -49,15 +55,21 @@ static bool try_take(cord_lock *lock)
     return false;
 }
 
-/* Takes the lock if it is free: true. Otherwise links the node, if there is one. */
-static bool take_or_queue(cord_lock *lock, struct cordi_waiter *node, bool again)
+enum { LOSSES = 8 };
+#define LONG CORD_MILLISECOND
+
+/* Takes the lock if it is free: true. Otherwise links the node, if there is one, in front when it has lost before. */
+static bool take_or_queue(cord_lock *lock, struct cordi_waiter *node, int losses, bool starving)
 {
     uint64_t now = cordi_ring_lock(word_of(lock));
     bool taken = !(now & LOCKED);
     if (taken)
         now |= LOCKED;
-    else if (node != NULL)
-        now = again ? cordi_ring_push(now, node) : cordi_ring_append(now, node);
+    else if (node != NULL) {
+        now = losses > 0 ? cordi_ring_push(now, node) : cordi_ring_append(now, node);
+        if (starving)
+            node->item = lock;
+    }
     cordi_ring_unlock(word_of(lock), now);
     return taken;
 }
@@ -67,20 +79,22 @@ int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
     if (try_take(lock))
         return 0;
     if (cordi_nowait(deadline))
-        return take_or_queue(lock, NULL, false) ? 0
-                                                : cordi_fail(-EAGAIN, "lock: it is held, and the call may not wait");
-    for (bool again = false;; again = true) {
+        return take_or_queue(lock, NULL, 0, false) ? 0
+                                                   : cordi_fail(-EAGAIN, "lock: it is held, and the call may not wait");
+    int64_t start = cord_now();
+    for (int losses = 0;; losses++) {
         struct cordi_waiter node;
+        bool starving = losses >= LOSSES || (losses > 0 && cord_now() - start >= LONG);
         cordi_wait_begin(&node, cancellable, "a lock");
-        if (take_or_queue(lock, &node, again)) {
+        if (take_or_queue(lock, &node, losses, starving)) {
             cordi_wait_abandon();
             return 0;
         }
         int rc = cordi_park(deadline);
-        if (rc < 0) {
+        if (rc < 0)
             cordi_ring_leave(word_of(lock), &node);
+        if (rc < 0 || node.item == lock)
             return rc;
-        }
     }
 }
 
@@ -97,9 +111,15 @@ static bool give(cord_lock *lock)
     now &= ~LOCKED;
     while (held && woken == NULL && (first = cordi_ring_first(now)) != NULL) {
         struct cord_task *task = first->task;
+        bool starving = first->item == lock;
         now = cordi_ring_remove(now, first);
-        if (cordi_waiter_claim(first))
-            woken = task;
+        if (!cordi_waiter_claim(first))
+            continue;
+        woken = task;
+        if (starving) {
+            first->item = lock;
+            now |= LOCKED;
+        }
     }
     cordi_ring_unlock(word_of(lock), now);
     if (woken != NULL)
