@@ -186,6 +186,36 @@ MODE_TEST(lock_waiters_get_it_in_order_of_coming)
     teardown(board);
 }
 
+static int hog(void *arg)
+{
+    struct board *board = ((struct job *)arg)->board;
+    int rc = 0;
+    while (rc == 0 && atomic_load(&board->started) == 0) { /* releases only to take again at once */
+        if ((rc = cord_lock_acquire(board->lock, CORD_FOREVER)) == 0) {
+            board->count++;
+            rc = cord_sleep(CORD_MILLISECOND);
+            (void)cord_lock_release(board->lock);
+        }
+    }
+    return rc;
+}
+
+MODE_TEST(lock_of_a_hog_is_got_in_bounded_turns)
+{
+    struct board *board = setup();
+    cord_task *task = start(hog, &(struct job){ board, 0 }, sizeof(struct job));
+    for (int i = 0; i < 5; i++) {
+        while (!cord_lock_held(board->lock))
+            ok(cord_yield());
+        is(cord_lock_acquire(board->lock, soon()), 0);
+        is(cord_lock_release(board->lock), 0);
+    }
+    atomic_store(&board->started, 1);
+    join(task, 0);
+    teardown(board);
+}
+ALSO_SHARED(lock_of_a_hog_is_got_in_bounded_turns)
+
 static int take_cancelled(void *arg)
 {
     int rc = take_until(arg);
@@ -250,11 +280,12 @@ PLAIN_TEST(lock_in_own_memory_zeroed_is_ready)
 
 int main(void)
 {
-    return run_tests(
-        "lock", BOTH(lock_excludes_count_is_exact), BOTH(lock_many_waiters_each_gets_it),
-        BOTH(lock_held_by_another_answers_eagain_and_etimedout),
-        BOTH(lock_held_by_oneself_answers_edeadlk_only_for_ever), BOTH(lock_released_by_another_task_is_free),
-        BOTH(lock_waiter_that_times_out_leaves_no_trace), MODE(lock_waiters_get_it_in_order_of_coming),
-        BOTH(lock_acquire_cancelled_still_gets_it), PLAIN(lock_of_coroutines_and_threads_excludes),
-        PLAIN(lock_of_coroutines_threads_and_processes_excludes), PLAIN(lock_in_own_memory_zeroed_is_ready), END);
+    return run_tests("lock", BOTH(lock_excludes_count_is_exact), BOTH(lock_many_waiters_each_gets_it),
+                     BOTH(lock_held_by_another_answers_eagain_and_etimedout),
+                     BOTH(lock_held_by_oneself_answers_edeadlk_only_for_ever),
+                     BOTH(lock_released_by_another_task_is_free), BOTH(lock_waiter_that_times_out_leaves_no_trace),
+                     MODE(lock_waiters_get_it_in_order_of_coming), BOTH(lock_of_a_hog_is_got_in_bounded_turns),
+                     BOTH(lock_acquire_cancelled_still_gets_it), PLAIN(lock_of_coroutines_and_threads_excludes),
+                     PLAIN(lock_of_coroutines_threads_and_processes_excludes),
+                     PLAIN(lock_in_own_memory_zeroed_is_ready), END);
 }

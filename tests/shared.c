@@ -185,6 +185,53 @@ MODE_TEST(shared_lock_waiter_killed_leaves_the_others_waiting)
     teardown(board);
 }
 
+static struct cordi_shared_lock *inside(struct board *board)
+{
+    return (struct cordi_shared_lock *)board->lock;
+}
+
+/* A live process of that pid that started at another time is not the holder. */
+PLAIN_TEST(shared_lock_pid_used_again_counts_as_died)
+{
+    struct board *board = setup(1);
+    const cord_deadline deadlines[] = { CORD_NOWAIT, CORD_FOREVER, cord_in(0), soon() };
+    for (int i = 0; i < 4; i++) {
+        atomic_store(&inside(board)->state, (uint64_t)12345678 << 32 | (uint64_t)getpid());
+        is(cord_lock_acquire(board->lock, deadlines[i]), CORD_OWNER_DIED);
+        is(cord_lock_release(board->lock), 0);
+    }
+    teardown(board);
+}
+
+/* As if the holder had been killed in release, after the word was free and before it woke anybody. */
+MODE_TEST(shared_lock_holder_killed_within_release_wakes_the_waiter)
+{
+    struct board *board = setup(1);
+    cord_task *holder = start_process(hold_for_ever, board);
+    await_holds(board, 1);
+    cord_task *waiter = start(take_and_release, &board, sizeof board);
+    eventually(has_sleepers, board);
+    ok(cord_sleep(5 * CORD_MILLISECOND)); /* past the nap, as a rule: either way the answer is the same */
+    atomic_store(&inside(board)->state, 0);
+    die(holder);
+    join(waiter, 0);
+    teardown(board);
+}
+
+/* As if a release had handed the lock to a process that was killed before it saw that. */
+MODE_TEST(shared_lock_heir_killed_counts_as_died)
+{
+    struct board *board = setup(1);
+    cord_task *heir = start_process(hold_for_ever, board);
+    await_holds(board, 1);
+    atomic_fetch_or(&inside(board)->state, 1u << 29);
+    cord_task *waiter = start(take_and_release, &board, sizeof board);
+    eventually(has_sleepers, board);
+    die(heir);
+    join(waiter, CORD_OWNER_DIED);
+    teardown(board);
+}
+
 static int wait_for_event(void *arg)
 {
     return cord_event_wait((*(struct board **)arg)->event, CORD_FOREVER);
@@ -282,7 +329,9 @@ int main(void)
         MODE(shared_lock_holder_killed_waiter_has_it_with_owner_died),
         MODE(shared_lock_holder_killed_before_answers_owner_died_at_once),
         MODE(shared_lock_holder_that_returns_without_release_counts_as_died),
-        MODE(shared_lock_each_next_holder_killed_passes_on), MODE(shared_lock_waiter_killed_leaves_the_others_waiting),
+        MODE(shared_lock_each_next_holder_killed_passes_on), PLAIN(shared_lock_pid_used_again_counts_as_died),
+        MODE(shared_lock_holder_killed_within_release_wakes_the_waiter), MODE(shared_lock_heir_killed_counts_as_died),
+        MODE(shared_lock_waiter_killed_leaves_the_others_waiting),
         MODE(shared_event_waiter_killed_leaves_the_others_waiting), MODE(shared_queue_writer_killed_leaves_whole_items),
         MODE(shared_queue_reader_killed_leaves_order_and_room), MODE(shared_lock_released_by_another_process_is_free),
         END);

@@ -54,6 +54,7 @@ struct cordi_shared_own {
 struct cordi_shared_lock {
     cord_lock base;         /* what the user holds: the word with CORDI_RING_SHARED, the owning task */
     _Atomic uint64_t state; /* see shared_lock.c */
+    _Atomic uint64_t heir;  /* the process that the next release hands it to; 0: none */
     struct cordi_shared_own *own;
 };
 

@@ -1,7 +1,7 @@
 /* sync/shared_lock.c - the lock of several processes, which survives the death of its holder.
  *
- * The state is one word: {start time, WAITERS, DEAD, pid} of the owning process, see sys/identity.h; 0 when it is
- * free, DEAD alone when it is free and its last holder died. Its low half is the futex. Taking a free one is one
+ * The state is one word: {start time, WAITERS, DEAD, HANDED, pid} of the owning process, see sys/identity.h; 0 when it
+ * is free, DEAD alone when it is free and its last holder died. Its low half is the futex. Taking a free one is one
  * compare-and-swap, giving it back to nobody too. A process holds it, not a task: what dies is a process.
  *
  * THE INVARIANT: who sleeps on the word sleeps on the exact value of its owner, with WAITERS in it, and (after a nap,
@@ -9,6 +9,10 @@
  * sleepers (one a process, see shared.h), so that each looks at the new owner. The death of an owner wakes them too,
  * by the watch: also when it died between its release and its wake. Who notices the death marks the word DEAD by
  * compare-and-swap, if it is still that owner's; who then takes it answers CORD_OWNER_DIED.
+ *
+ * A waiter that has lost often or waited long names its process as the lock's heir: the next release makes that process
+ * the owner, with HANDED in the word until the waiter has seen it. A waiter that gives up takes the name back; if it is
+ * gone, the lock is on its way and the waiter stays for it. An heir that died is buried like any owner.
  *
  * Rejected: the kernel's robust list, which knows threads, not processes, and allows no release by another; and
  * waking up from time to time to look whether the owner is alive.
@@ -23,10 +27,12 @@
 
 #define WAITERS ((uint64_t)1 << 31)
 #define DEAD ((uint64_t)1 << 30)
-#define PID (DEAD - 1)
+#define HANDED ((uint64_t)1 << 29)
+#define PID (HANDED - 1)
+#define IDENTITY (~(WAITERS | DEAD | HANDED))
 
 #define NAP CORD_MILLISECOND
-enum { SPINS = 500 }; /* about a microsecond: most holders need less */
+enum { SPINS = 500, LOSSES = 8 }; /* about a microsecond: most holders need less */
 
 static uint64_t identity(struct cordi_shared_lock *lock)
 {
@@ -42,9 +48,9 @@ static uint64_t identity(struct cordi_shared_lock *lock)
 static void bury(struct cordi_shared_lock *lock, uint64_t owner)
 {
     uint64_t now = atomic_load(&lock->state);
-    if ((now & ~WAITERS) == owner)
+    if ((now & IDENTITY) == owner)
         atomic_store((_Atomic uint64_t *)&lock->base.owner, 0); /* the task's address may come again elsewhere */
-    while ((now & ~WAITERS) == owner && !atomic_compare_exchange_weak(&lock->state, &now, DEAD))
+    while ((now & IDENTITY) == owner && !atomic_compare_exchange_weak(&lock->state, &now, DEAD))
         ;
     cordi_shared_wake(&lock->state);
 }
@@ -63,9 +69,9 @@ static void owner_died(void *arg)
 /* A pidfd of the owner in a value of the state. -ESRCH: it died, and the word says so now. */
 static int open_owner(struct cordi_shared_lock *lock, uint64_t seen)
 {
-    int pidfd = cordi_identity_open(seen & ~WAITERS);
+    int pidfd = cordi_identity_open(seen & IDENTITY);
     if (pidfd == -ESRCH)
-        bury(lock, seen & ~WAITERS);
+        bury(lock, seen & IDENTITY);
     return pidfd;
 }
 
@@ -97,7 +103,9 @@ static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline
     int rc = cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, nap);
     if (rc != -ETIMEDOUT)
         return rc;
-    struct watched watched = { lock, seen & ~WAITERS };
+    if ((seen & IDENTITY) == identity(lock)) /* we die with it */
+        return cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, deadline);
+    struct watched watched = { lock, seen & IDENTITY };
     int pidfd = open_owner(lock, seen);
     if (pidfd < 0)
         return pidfd == -ESRCH ? 0 : cordi_fail_code(pidfd, "lock: watching the process that holds it");
@@ -113,6 +121,49 @@ static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline
     return rc;
 }
 
+/* The lock was handed to this process, and its waiter takes it. Only with the gate. */
+static bool inherit(struct cordi_shared_lock *lock)
+{
+    uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
+    while ((now & (IDENTITY | HANDED)) == (identity(lock) | HANDED))
+        if (atomic_compare_exchange_weak_explicit(&lock->state, &now, now & ~HANDED, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* No more the heir: true. False: the lock is being handed over already. */
+static bool renounce(struct cordi_shared_lock *lock)
+{
+    uint64_t heir = identity(lock);
+    return atomic_compare_exchange_strong(&lock->heir, &heir, 0);
+}
+
+/* With the gate. */
+static int take_in_turn(struct cordi_shared_lock *lock, cord_deadline deadline)
+{
+    int64_t start = cord_now();
+    bool heir = false;
+    for (int losses = 0;; losses++) {
+        int rc = inherit(lock) ? 0 : try_take(lock);
+        uint64_t now = atomic_load(&lock->state);
+        if (rc == -EAGAIN) {
+            if (!heir && (losses >= LOSSES || (losses > 0 && cord_now() - start >= NAP)))
+                heir = atomic_compare_exchange_strong(&lock->heir, &(uint64_t){ 0 }, identity(lock));
+            if ((now & PID) == 0 || (now & (IDENTITY | HANDED)) == (identity(lock) | HANDED) ||
+                (!(now & WAITERS) && !atomic_compare_exchange_strong(&lock->state, &now, now | WAITERS)))
+                continue;
+            rc = sleep_on(lock, now | WAITERS, deadline);
+            if (rc == 0)
+                continue;
+        }
+        if (!heir || renounce(lock) || rc >= 0)
+            return rc;
+        heir = false;
+        deadline = CORD_FOREVER; /* it comes within a few instructions, or their executor is buried */
+    }
+}
+
 static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
 {
     int rc = -EAGAIN;
@@ -121,18 +172,10 @@ static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
     if (rc != -EAGAIN)
         return rc;
     rc = cordi_lock_take(&lock->own->gate, deadline, CORDI_UNCANCELLABLE);
-    if (rc < 0)
-        return rc;
-    while ((rc = try_take(lock)) == -EAGAIN) {
-        uint64_t now = atomic_load(&lock->state);
-        if ((now & PID) == 0 ||
-            (!(now & WAITERS) && !atomic_compare_exchange_strong(&lock->state, &now, now | WAITERS)))
-            continue;
-        rc = sleep_on(lock, now | WAITERS, deadline);
-        if (rc < 0)
-            break;
+    if (rc == 0) {
+        rc = take_in_turn(lock, deadline);
+        cordi_lock_give(&lock->own->gate);
     }
-    cordi_lock_give(&lock->own->gate);
     return rc;
 }
 
@@ -142,7 +185,7 @@ int cordi_shared_lock_acquire(struct cordi_shared_lock *lock, cord_deadline dead
     uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     int rc = try_take(lock);
     if (rc == -EAGAIN) {
-        if (deadline.at == 0 && (atomic_load(&lock->state) & ~WAITERS) == identity(lock) && atomic_load(owner) == self)
+        if (deadline.at == 0 && (atomic_load(&lock->state) & IDENTITY) == identity(lock) && atomic_load(owner) == self)
             return cordi_fail(-EDEADLK, "lock: the calling task holds it already and would wait for ever");
         rc = cordi_nowait(deadline) ? try_hard(lock) : take(lock, deadline);
     }
@@ -160,10 +203,12 @@ int cordi_shared_lock_release(struct cordi_shared_lock *lock)
     uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
     if (now & PID)
         atomic_store_explicit((_Atomic uint64_t *)&lock->base.owner, 0, memory_order_relaxed);
+    uint64_t heir = now & WAITERS ? atomic_exchange(&lock->heir, 0) : 0;
     do
         if ((now & PID) == 0)
             return cordi_fail(-EPERM, "lock: released, and nobody holds it");
-    while (!atomic_compare_exchange_weak_explicit(&lock->state, &now, 0, memory_order_release, memory_order_relaxed));
+    while (!atomic_compare_exchange_weak_explicit(&lock->state, &now, heir != 0 ? heir | HANDED : 0,
+                                                  memory_order_release, memory_order_relaxed));
     if (now & WAITERS)
         cordi_shared_wake(&lock->state);
     return 0;
