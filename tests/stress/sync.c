@@ -204,8 +204,83 @@ PLAIN_TEST(stress_shared_objects_keep_their_promises)
     stress(CORD_SHARED);
 }
 
+/* Uses a lock so that a death within shows: the counters then differ until the next holder mends them. */
+static int mend_or_count(struct board *board, uint32_t at, cord_deadline deadline, bool pause)
+{
+    int rc = cord_lock_acquire(board->locks[at], deadline);
+    if (rc < 0)
+        return rc;
+    if (rc == CORD_OWNER_DIED) {
+        atomic_fetch_add(&board->died, 1);
+        board->second[at] = board->first[at];
+    } else if (board->first[at] != board->second[at])
+        atomic_fetch_add(&board->torn, 1);
+    board->first[at]++;
+    if (pause)
+        (void)cord_yield();
+    board->second[at]++;
+    return cord_lock_release(board->locks[at]);
+}
+
+static int be_killed(void *arg)
+{
+    struct job *job = arg;
+    for (int rc = 0; rc != -ECANCELED;) {
+        (void)mend_or_count(job->board, pick(&job->seed, OBJECTS), some_deadline(&job->seed), pick(&job->seed, 4) == 0);
+        rc = use_queue(job->board, &job->seed);
+    }
+    return 0;
+}
+
+static void kill_one(cord_task **task)
+{
+    cord_outcome out;
+    cord_task_terminate(*task, 0);
+    is(cord_task_join(*task, soon(), &out), 0);
+    is(out.how, CORD_SIGNALED);
+    cord_task_free(*task);
+    *task = NULL;
+}
+
+PLAIN_TEST(stress_killed_processes_leave_locks_and_queues_usable)
+{
+    enum { VICTIMS = 6 };
+    uint64_t seed = (uint64_t)number("CORD_SEED", (int)(cord_now() / 1000 % 1000000));
+    printf("seed %lu\n", (unsigned long)seed);
+    struct board *board = setup(CORD_SHARED);
+    cord_task *tasks[VICTIMS] = { NULL };
+    int64_t stop = cord_now() + number("CORD_STRESS_SECONDS", 2) * CORD_SECOND;
+    while (cord_now() < stop) {
+        cord_task **task = &tasks[pick(&seed, VICTIMS)];
+        if (*task == NULL)
+            *task = start_kind(CORD_PROCESS, be_killed, &(struct job){ board, seed }, sizeof(struct job));
+        else if (pick(&seed, 2))
+            kill_one(task);
+        is(mend_or_count(board, pick(&seed, OBJECTS), soon(), false), 0);
+    }
+    for (int i = 0; i < VICTIMS; i++)
+        if (tasks[i] != NULL)
+            kill_one(&tasks[i]);
+    printf("%ld holders died\n", atomic_load(&board->died));
+    for (uint32_t i = 0; i < OBJECTS; i++) {
+        long item = 0;
+        is(mend_or_count(board, i, soon(), false), 0);
+        is(board->first[i], board->second[i]);
+        while (cord_queue_get(board->queues[i], &item, CORD_NOWAIT) == 0)
+            ck_assert(item >= 0 && item < 1000);
+        is(cord_queue_put(board->queues[i], &item, soon()), 0);
+        is(cord_queue_get(board->queues[i], &item, soon()), 0);
+        cord_lock_free(board->locks[i]);
+        cord_queue_free(board->queues[i]);
+    }
+    is(board->torn, 0);
+    cord_event_free(board->event);
+    cord_shared_free(board);
+}
+
 int main(void)
 {
     return run_tests("stress", SLOW(PLAIN(stress_local_objects_keep_their_promises), 60),
-                     SLOW(PLAIN(stress_shared_objects_keep_their_promises), 60), END);
+                     SLOW(PLAIN(stress_shared_objects_keep_their_promises), 60),
+                     SLOW(PLAIN(stress_killed_processes_leave_locks_and_queues_usable), 60), END);
 }
