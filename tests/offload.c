@@ -123,26 +123,42 @@ MODE_TEST(call_given_up_goes_on_unseen_and_is_dropped)
         close(in[i]), close(out[i]);
 }
 
+static int begin_and_wait(void *arg)
+{
+    struct call *call = arg;
+    (void)!write(call->value, "b", 1);
+    return wait_for_byte(call);
+}
+
 static int block_with_deadline(void *arg)
 {
     struct call *call = arg;
-    return cord_call_blocking(wait_for_byte, call, sizeof *call, soon());
+    return cordi_offload(CORDI_OFFLOAD_CALL, begin_and_wait, call, sizeof *call, tell_of_drop, soon());
 }
 
 MODE_TEST(cancelled_task_gives_its_call_up)
 {
-    int fds[2];
+    int in[2], out[2];
+    char told = 0;
     cord_outcome outcome;
-    ok(pipe(fds));
-    struct call call = { .fd = fds[0] };
+    ok(pipe(in));
+    ok(pipe(out));
+    struct call call = { .fd = in[0], .value = out[1] };
     cord_task *task = start(block_with_deadline, &call, sizeof call);
-    ok(cord_yield());
+    ok(cord_yield()); /* a coroutine hands its call over in here */
+    is(read(out[0], &told, 1), 1);
+    is(told, 'b');
     cord_task_cancel(task);
     ok(cord_task_join(task, soon(), &outcome));
     is(outcome.how, CORD_CANCELLED);
     cord_task_free(task);
-    close(fds[1]); /* whoever still reads sees the end */
-    close(fds[0]);
+    if (mode.kind != CORD_PROCESS) { /* there the helper ended with its process */
+        put(in[1], 'e');
+        is(read(out[0], &told, 1), 1);
+        is(told, 'e');
+    }
+    for (int i = 0; i < 2; i++)
+        close(in[i]), close(out[i]);
 }
 
 static _Atomic int running, most, run;
