@@ -109,6 +109,8 @@ def addresses(directory):
         row("35.bind_foreign_address", lambda: listen_at(("192.0.2.1", 0)))
         row("35.bind_port_0_is_some_port", lambda: address[1] != 0)
     row("38.connect_nobody_listens", lambda: connect_to(address))
+    with sock() as s:
+        row("39.connect_ex_nobody_listens", lambda: s.connect_ex(address))
     row("31.ipv6_listen", lambda: listen_at(("::1", 0), socket.AF_INET6))
 
 
@@ -211,6 +213,7 @@ def datagrams():
     row("44.sendto_65508", lambda: loose.sendto(block, to))
     row("44.sendto_port_0", lambda: loose.sendto(b"x", ("127.0.0.1", 0)))
     row("44.sendto_broadcast_not_allowed", lambda: loose.sendto(b"x", ("<broadcast>", 9)))
+    row("48.getsockname_port_after_sendto", lambda: loose.getsockname()[1] != 0)
     row("44.sendto_10_bytes", lambda: loose.sendto(b"0123456789", to))
     row("41.recvfrom_cut_to_4", lambda: server.recvfrom(4))
     row("41.recvfrom_rest_is_gone", within(server, 0, lambda: server.recvfrom(4)))

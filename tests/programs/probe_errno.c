@@ -77,6 +77,7 @@ static void addresses(void)
     print("35.bind_port_0_is_some_port", cord_address_port(&local) != 0);
     cord_close(&live);
     print("38.connect_nobody_listens", cord_connect(&s, address, NULL, soon()));
+    print("39.connect_ex_nobody_listens", -cord_connect(&s, address, NULL, soon()));
     print("31.ipv6_listen", cord_listen(&s, "tcp:[::1]:0", NULL));
     cord_close(&s);
 }
@@ -205,6 +206,8 @@ static void datagrams(void)
     print("44.sendto_port_0", cord_send_to(loose, "x", 1, &zero, soon()));
     need(cord_address_parse(&peer, "udp:255.255.255.255:9"));
     print("44.sendto_broadcast_not_allowed", cord_send_to(loose, "x", 1, &peer, soon()));
+    need(cord_local(loose, &peer));
+    print("48.getsockname_port_after_sendto", cord_address_port(&peer) != 0);
     print("44.sendto_10_bytes", cord_send_to(loose, "0123456789", 10, &to, soon()));
     print("41.recvfrom_cut_to_4", cord_recv_from(server, block, 4, NULL, NULL, soon()));
     print("41.recvfrom_rest_is_gone", cord_recv_from(server, block, 4, NULL, NULL, CORD_NOWAIT));
