@@ -1,9 +1,12 @@
 /* tests/offload.c - calls that block: others run meanwhile, deadlines, giving up, bounds. */
 #include "support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "rt/offload.h"
@@ -210,12 +213,65 @@ MODE_TEST(calls_beyond_the_bound_wait_their_turn_and_are_not_begun_late)
     close(fds[1]);
 }
 
+static int call_in_child(void *arg)
+{
+    (void)arg;
+    struct call call = { .value = 10 };
+    return cord_call_blocking(add_one, &call, sizeof call, soon());
+}
+
+PLAIN_TEST(forked_child_has_helpers_of_its_own)
+{
+    const cord_task_options process = { .kind = CORD_PROCESS };
+    struct call call = { .value = 1 };
+    cord_task *child;
+    is(cord_call_blocking(add_one, &call, sizeof call, soon()), 2); /* an idle helper stays here */
+    ok(cord_task_start(&child, call_in_child, NULL, 0, &process));
+    join(child, 11);
+}
+
+static int helpers(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+    ck_assert_ptr_nonnull(tasks);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        char path[300], name[32] = { 0 };
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        (void)!fgets(name, sizeof name, file);
+        count += strncmp(name, "cord-call", 9) == 0;
+        fclose(file);
+    }
+    closedir(tasks);
+    return count;
+}
+
+static bool no_helpers(void *arg)
+{
+    (void)arg;
+    return helpers() == 0;
+}
+
+PLAIN_TEST(idle_helper_serves_again_and_ends_after_a_while)
+{
+    struct call call = { .value = 1 };
+    for (int i = 2; i < 20; i++)
+        is(cord_call_blocking(add_one, &call, sizeof call, soon()), i);
+    is(helpers(), 1);
+    eventually(no_helpers, NULL);
+    is(cord_call_blocking(add_one, &call, sizeof call, soon()), 20);
+}
+
 int main(void)
 {
-    return run_tests("offload", PLAIN(deadline_without_size_passes_einval),
-                     MODE(call_works_on_the_argument_itself_without_a_deadline),
-                     MODE(call_in_time_copies_its_argument_back), MODE(failure_brings_its_sentence),
-                     MODE(other_tasks_run_while_a_call_blocks), MODE(call_given_up_goes_on_unseen_and_is_dropped),
-                     MODE(cancelled_task_gives_its_call_up),
-                     MODE(calls_beyond_the_bound_wait_their_turn_and_are_not_begun_late), END);
+    return run_tests(
+        "offload", PLAIN(deadline_without_size_passes_einval),
+        MODE(call_works_on_the_argument_itself_without_a_deadline), MODE(call_in_time_copies_its_argument_back),
+        MODE(failure_brings_its_sentence), MODE(other_tasks_run_while_a_call_blocks),
+        MODE(call_given_up_goes_on_unseen_and_is_dropped), MODE(cancelled_task_gives_its_call_up),
+        MODE(calls_beyond_the_bound_wait_their_turn_and_are_not_begun_late), PLAIN(forked_child_has_helpers_of_its_own),
+        PLAIN(idle_helper_serves_again_and_ends_after_a_while), END);
 }

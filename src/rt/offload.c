@@ -50,20 +50,21 @@ struct copied_job {
     max_align_t copy[];
 };
 
-struct class
-{
+struct offload_class {
     struct cordi_list queue;
-    uint32_t queued, idle, helpers;
+    uint32_t queued, helpers;
+    uint32_t idle;              /* helpers that take a job next: also one that just starts, or is about to look again */
     _Atomic uint32_t submitted; /* counts; the idle ones sleep on it */
 };
 
 static struct {
     _Atomic uint64_t bits; /* SPIN: over all but `submitted` */
     bool ready;
-    struct class classes[CORDI_OFFLOAD_CLASSES];
+    struct offload_class classes[CORDI_OFFLOAD_CLASSES];
 } pool;
 
-static void answer(struct job *job, int rc)
+/* The helper counts as idle before its caller can go on: the caller's next job then needs no further helper. */
+static void answer(struct offload_class *class, struct job *job, int rc)
 {
     struct cord_task *self = cordi_self(), *caller = NULL;
     if (rc < 0 && self->detail_code == rc)
@@ -72,6 +73,8 @@ static void answer(struct job *job, int rc)
     job->answer = rc;
     job->done = true;
     bool given_up = job->given_up;
+    if (!given_up)
+        class->idle++;
     if (job->waiter != NULL && cordi_waiter_claim(job->waiter))
         caller = job->waiter->task;
     cordi_spin_unlock(&pool.bits, SPIN); /* unless given up, the job may be gone from here on */
@@ -82,22 +85,24 @@ static void answer(struct job *job, int rc)
     if (job->drop != NULL)
         job->drop(job->arg);
     free(job);
+    cordi_spin_lock(&pool.bits, SPIN);
+    class->idle++;
+    cordi_spin_unlock(&pool.bits, SPIN);
 }
 
 /* The next job, or NULL when none has come for a long time; then the helper is counted out. */
-static struct job *next_job(struct class *class)
+static struct job *next_job(struct offload_class *class)
 {
     int64_t until = cordi_clock_now() + IDLE;
     struct cordi_list *item;
     cordi_spin_lock(&pool.bits, SPIN);
     while ((item = cordi_list_take(&class->queue)) == NULL && cordi_clock_now() < until) {
         uint32_t seen = atomic_load(&class->submitted);
-        class->idle++;
         cordi_spin_unlock(&pool.bits, SPIN);
         (void)cordi_futex_wait(&class->submitted, seen, until, false);
         cordi_spin_lock(&pool.bits, SPIN);
-        class->idle--;
     }
+    class->idle--;
     if (item != NULL)
         class->queued--;
     else
@@ -108,18 +113,18 @@ static struct job *next_job(struct class *class)
 
 static void *help(void *arg)
 {
-    struct class *class = arg;
+    struct offload_class *class = arg;
     struct job *job;
     cordi_proc_thread_name(limits[class - pool.classes].thread);
     while ((job = next_job(class)) != NULL) {
         cordi_self()->detail_code = 0;
-        answer(job, job->fn(job->arg));
+        answer(class, job, job->fn(job->arg));
     }
     return NULL;
 }
 
 /* Starting a thread under the spin bit is rare and short, and makes "no helper and none can be had" one state. */
-static int submit(struct class *class, struct job *job)
+static int submit(struct offload_class *class, struct job *job)
 {
     int rc = 0;
     cordi_spin_lock(&pool.bits, SPIN);
@@ -131,8 +136,10 @@ static int submit(struct class *class, struct job *job)
     bool idle = class->idle >= class->queued;
     if (!idle && class->helpers < limits[class - pool.classes].bound) {
         rc = cordi_proc_thread(help, class, 0);
-        if (rc == 0)
+        if (rc == 0) {
             class->helpers++;
+            class->idle++;
+        }
     }
     if (rc < 0 && class->helpers > 0)
         rc = 0; /* it waits for one of those there are */
@@ -148,7 +155,7 @@ static int submit(struct class *class, struct job *job)
 }
 
 /* 0: the job is done. Else it was given up, and is not the caller's any more unless *unused. */
-static int await(struct class *class, struct job *job, cord_deadline deadline, bool *unused)
+static int await(struct offload_class *class, struct job *job, cord_deadline deadline, bool *unused)
 {
     struct cordi_waiter node;
     cordi_wait_begin(&node, deadline.at == 0 ? CORDI_UNCANCELLABLE : CORDI_CANCELLABLE, "a blocking call");
@@ -184,7 +191,7 @@ static int finish(const struct job *job)
     return job->answer < 0 && job->sentence[0] != '\0' ? cordi_fail(job->answer, "%s", job->sentence) : job->answer;
 }
 
-static int call_for_ever(struct class *class, cord_fn *fn, void *arg)
+static int call_for_ever(struct offload_class *class, cord_fn *fn, void *arg)
 {
     struct job job = { .fn = fn, .arg = arg };
     int rc = submit(class, &job);
@@ -197,7 +204,7 @@ static int call_for_ever(struct class *class, cord_fn *fn, void *arg)
 int cordi_offload(enum cordi_offload_class class_of_job, cord_fn *fn, void *arg, size_t arg_size,
                   void (*drop)(void *copy), cord_deadline deadline)
 {
-    struct class *class = &pool.classes[class_of_job];
+    struct offload_class *class = &pool.classes[class_of_job];
     if (deadline.at == 0)
         return cordi_must_offload() ? call_for_ever(class, fn, arg) : fn(arg);
     if (arg_size == 0)

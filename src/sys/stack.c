@@ -48,8 +48,7 @@ struct cordi_stack_slot {
     bool guarded; /* written by the holder of the stack */
 };
 
-struct class
-{
+struct size_class {
     struct cordi_stack_slot *warm, *cold; /* free stacks */
     size_t warm_bytes;
     struct slab *slab; /* the newest; older ones are used up */
@@ -58,7 +57,7 @@ struct class
 
 static struct {
     pthread_mutex_t lock;
-    struct class classes[CLASSES];
+    struct size_class classes[CLASSES];
     atomic_long protects; /* guards that mprotect may still make; 0 before it is known, -1 when used up */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -134,7 +133,7 @@ static struct slab *slab_new(size_t usable)
 }
 
 /* Under the lock. */
-static struct cordi_stack_slot *take(struct class *class, size_t usable)
+static struct cordi_stack_slot *take(struct size_class *class, size_t usable)
 {
     struct cordi_stack_slot *slot = class->warm;
     if (slot != NULL) {
@@ -184,7 +183,7 @@ static int get_mapping(struct cordi_stack *ret, size_t usable)
     return 0;
 }
 
-static struct class *class_of(size_t usable, size_t *rounded)
+static struct size_class *class_of(size_t usable, size_t *rounded)
 {
     for (int i = 0; i < CLASSES; i++) {
         *rounded = (size_t)CORDI_STACK_DEFAULT << i;
@@ -197,7 +196,7 @@ static struct class *class_of(size_t usable, size_t *rounded)
 int cordi_stack_get(struct cordi_stack *ret, size_t usable)
 {
     size_t rounded;
-    struct class *class = class_of(usable, &rounded);
+    struct size_class *class = class_of(usable, &rounded);
     if (class == NULL)
         return get_mapping(ret, usable);
     pthread_mutex_lock(&pool.lock);
@@ -229,7 +228,7 @@ void cordi_stack_put(const struct cordi_stack *own_stack)
         return;
     }
     size_t rounded;
-    struct class *class = class_of(stack.usable, &rounded);
+    struct size_class *class = class_of(stack.usable, &rounded);
     pthread_mutex_lock(&pool.lock);
     bool trim = class->warm_bytes + stack.usable > WARM_BYTES;
     if (trim) {
