@@ -423,23 +423,27 @@ def _(kind):
 @case("command.chat_server_in_the_background_of_a_terminal_serves_on")
 def _():
     """A shell's job: the terminal's foreground belongs to another process group, and something is typed there."""
-    script = (f"set -m; {COMMAND} serve chat tcp:127.0.0.1:0 & sleep 1000 & "
-              "trap 'kill %1; kill %2; exit' USR1; while :; do sleep 0.1; done")
+    script = f'set -m; {COMMAND} serve chat tcp:127.0.0.1:0 & echo "job $!"; read a; read b; read c; read d'
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe("bash", ["bash", "-c", script], dict(os.environ, **NO_LANGUAGE))
-    seen = b""
-    while not (listening := re.search(rb"listening tcp:127.0.0.1:(\d+)\r\n", seen)):
-        seen += os.read(terminal, 1000)
-    port = int(listening[1])
-    for _ in range(3):
-        os.write(terminal, b"typed to the shell\n")
-        with join(("127.0.0.1", port)) as sk:
-            sk.sendall(b"hello\n")
-            check(b"alone" in sk.recv(100), "the room answers")
-    os.kill(pid, signal.SIGUSR1)
-    os.close(terminal)
-    os.waitpid(pid, 0)
+    seen, job = b"", None
+    try:
+        while not (job and (listening := re.search(rb"listening tcp:127.0.0.1:(\d+)\r\n", seen))):
+            seen += os.read(terminal, 1000)
+            job = job or re.search(rb"job (\d+)\r\n", seen)
+        for _ in range(3):
+            os.write(terminal, b"typed to the shell\n")
+            with join(("127.0.0.1", int(listening[1]))) as sk:
+                sk.sendall(b"hello\n")
+                check(b"alone" in sk.recv(100), "the room answers")
+    finally:  # the job has a process group of its own, which nobody else ends
+        if job:
+            os.kill(int(job[1]), signal.SIGTERM)
+            until(lambda: not os.path.exists(f"/proc/{int(job[1])}/exe"), "the job has ended")
+        os.kill(pid, signal.SIGKILL)
+        os.close(terminal)
+        os.waitpid(pid, 0)
 
 
 # connect and send
