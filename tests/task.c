@@ -233,6 +233,7 @@ static int leave_with(void *arg)
 
 static int kill_itself(void *arg)
 {
+    signal(*(int *)arg, SIG_DFL); /* a sanitizer may have a handler of its own */
     raise(*(int *)arg);
     return cord_sleep(CORD_HOUR);
 }
