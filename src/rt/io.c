@@ -362,6 +362,11 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_arm *
     struct cordi_waiter nodes[CORDI_IO_ANY];
     enum cordi_direction direction = arms[0].direction;
     int listed = 0, answer = LISTED, index = -1, rc = 0;
+    if (deadline.at == CORD_NOWAIT.at)
+        return cordi_fail(-EAGAIN, "not ready");
+    if (deadline.at != 0 &&
+        cordi_clock_now() >= deadline.at) /* also where what is ready brings nothing, again and again */
+        return cordi_fail(-ETIMEDOUT, "timed out");
     if (self->loop == NULL)
         (void)cordi_thread_wake_fd(self); /* without one it waits all the same */
     cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");

@@ -71,6 +71,14 @@ static int wait_to_read(struct cord_task *self, struct cordi_io *io, struct msgh
     return cordi_io_wait_received(io, piece->iov_base, piece->iov_len, deadline, count);
 }
 
+/* A datagram socket whose reading side was shut down: a blocking recv(2) answers 0 there, but one that does not block
+ * says EAGAIN for ever, while poll(2) calls it readable. */
+static bool shut_down(const struct cordi_io *io)
+{
+    struct pollfd poll = { .fd = io->fd, .events = POLLRDHUP };
+    return io->type == SOCK_DGRAM && cordi_fd_poll(&poll, 1, -1) > 0 && (poll.revents & POLLRDHUP);
+}
+
 ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
@@ -86,6 +94,8 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
         d->drained = took_all(io, message, flags, count);
         if (count != -EAGAIN)
             return done(self, count);
+        if ((wait_first || d->ended) && shut_down(io))
+            return done(self, 0);
         if (rc < 0)
             return rc;
         if (deadline.at == CORD_NOWAIT.at)
