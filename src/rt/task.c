@@ -104,6 +104,20 @@ void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), 
 
 /* --- the block --- */
 
+/* "coroutine-17". By hand: snprintf would be half of what starting a coroutine costs. */
+static void number_name(struct cord_task *task, cord_kind kind)
+{
+    unsigned number = atomic_fetch_add(&cordi_runtime.numbers[kind], 1) + 1;
+    char digits[12], *first = digits + sizeof digits;
+    *--first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    char *end = stpcpy(task->name, cord_kind_name(kind));
+    *end++ = '-';
+    memcpy(end, first, (size_t)(digits + sizeof digits - first));
+}
+
 void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options)
 {
     memset(task, 0, sizeof *task);
@@ -118,8 +132,7 @@ void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_opt
     if (options->name != NULL)
         snprintf(task->name, sizeof task->name, "%s", options->name);
     else
-        snprintf(task->name, sizeof task->name, "%s-%u", cord_kind_name(kind),
-                 atomic_fetch_add(&cordi_runtime.numbers[kind], 1) + 1);
+        number_name(task, kind);
 }
 
 static size_t rounded(size_t size)
