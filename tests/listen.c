@@ -71,6 +71,8 @@ MODE_TEST(connect_from_a_local_address)
     ck_assert_str_eq(cord_address_host(&peer, host, sizeof host), "127.0.0.2");
     cord_close(&client);
     is(cord_connect(&client, address, &(cord_connect_options){ .local = "udp:127.0.0.2:0" }, soon()), CORD_EADDRESS);
+    is(cord_connect(&client, address, &(cord_connect_options){ .local = "tcp:192.0.2.1:0" }, soon()), -EADDRNOTAVAIL);
+    sentence_has("from tcp:192.0.2.1:0: ");
     cord_close(&server);
     cord_close(&listener);
 }

@@ -220,6 +220,29 @@ MODE_TEST(unixgram_stale_path_is_replaced)
     ck_assert_int_ne(access(name.sun_path, F_OK), 0);
 }
 
+MODE_TEST(unixgram_client_with_a_path_of_its_own)
+{
+    char address[CORD_ADDRESS_TEXT], own[CORD_ADDRESS_TEXT], buf[8];
+    cord_socket server = listen_anywhere(address, "unixgram"), client = { 0 }, second = { 0 };
+    cord_address from;
+    snprintf(own, sizeof own, "unixgram:%s/client", temp_dir());
+    const cord_connect_options how = { .local = own };
+    for (int round = 0; round < 2; round++) {
+        ok(cord_connect(&client, address, &how, soon()));
+        is(cord_connect(&second, address, &how, soon()), -EADDRINUSE);
+        sentence_has(own);
+        is(cord_send(client, "hi", 2, soon()), 2);
+        is(cord_recv_from(server, buf, sizeof buf, &from, NULL, soon()), 2);
+        char text[CORD_ADDRESS_TEXT];
+        ck_assert_str_eq(cord_address_text(&from, text, sizeof text), own);
+        is(cord_send_to(server, "ho", 2, &from, soon()), 2);
+        received(client, "ho");
+        cord_close(&client);
+        ck_assert_int_ne(access(strchr(own, ':') + 1, F_OK), 0);
+    }
+    cord_close(&server);
+}
+
 static int answer_upper(void *arg)
 {
     cord_socket server = *(cord_socket *)arg;
@@ -279,6 +302,6 @@ int main(void)
                      MODE(one_server_answers_each_sender), MODE(send_without_peer_edestaddrreq),
                      MODE(udp_alone_is_a_socket_on_a_port_of_its_own), MODE(udp_second_listener_eaddrinuse),
                      MODE(udp_nobody_there_econnrefused_when_connected), MODE(unixgram_full_queue_waits_and_times_out),
-                     MODE(unixgram_stale_path_is_replaced), MODE(datagrams_between_two_tasks),
-                     MODE(datagram_wait_ends_by_cancel_or_close), END);
+                     MODE(unixgram_stale_path_is_replaced), MODE(unixgram_client_with_a_path_of_its_own),
+                     MODE(datagrams_between_two_tasks), MODE(datagram_wait_ends_by_cancel_or_close), END);
 }

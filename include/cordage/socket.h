@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
     uint32_t size;     /* 0: the layout of this version */
-    const char *local; /* address to connect from; NULL: the system's choice */
+    const char *local; /* address to connect from; NULL: the system's choice. close removes a unix path */
     bool nagle;        /* leave Nagle's algorithm on; off (TCP_NODELAY) is the default */
 } cord_connect_options;
 
@@ -83,7 +83,8 @@ CORD_API CORD_MUST_CHECK ssize_t cord_sendf(cord_socket socket, cord_deadline de
 CORD_API CORD_MUST_CHECK ssize_t cord_send_to(cord_socket socket, const void *buf, size_t size, const cord_address *to,
                                               cord_deadline deadline);
 
-/* Bytes that the calling task's last send_all, send_vector, sendf, write or flush handed over. */
+/* Bytes that the calling task's last send_all, send_vector, sendf, write, flush or send_frame (of its message) handed
+ * over. */
 CORD_API size_t cord_socket_sent(void);
 
 /* Ends one direction or both: the peer's recv answers 0. how: SHUT_RD, SHUT_WR, SHUT_RDWR. Fails: -ENOTCONN. */

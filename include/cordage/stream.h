@@ -13,8 +13,9 @@
 
 CORD_BEGIN
 
-/* One line without its newline ("\n" or "\r\n"), ended by a NUL. The newline is counted: an empty line is 1, the end
- * of the stream 0, and a last line without newline its length. Fails: CORD_ETOOLONG (no newline within size bytes). */
+/* One line without its newline ("\n" or "\r\n"), ended by a NUL. The newline is counted, as one: an empty line is 1,
+ * the end of the stream 0, and a last line without newline its length. Fails: CORD_ETOOLONG (no newline within size
+ * bytes). */
 CORD_API CORD_MUST_CHECK ssize_t cord_read_line(cord_socket socket, char *buf, size_t size, cord_deadline deadline);
 
 /* Exactly size bytes: size, or 0 when the stream ends before the first. Fails: CORD_EENDED (it ended between; what

@@ -25,9 +25,10 @@ struct race {
     struct cordi_io *ios[CORDI_RESOLVE_MOST];
     int origins[CORDI_RESOLVE_MOST]; /* each one's place in the list */
     int running;
-    int64_t next_at; /* when the next attempt is due */
-    int failed_with; /* the first failure, 0 while there is none */
-    uint64_t winner; /* 0 while there is none */
+    int64_t next_at;       /* when the next attempt is due */
+    int local_failed_with; /* binding to local, the last time */
+    int failed_with;       /* the first failure, 0 while there is none */
+    uint64_t winner;       /* 0 while there is none */
     int winner_origin;
 };
 
@@ -65,7 +66,7 @@ static uint64_t take(struct race *race, int i)
 }
 
 /* A socket to connect with; -errno. */
-static int prepare(const struct race *race, const cord_address *to)
+static int prepare(struct race *race, const cord_address *to)
 {
     cord_transport transport = (cord_transport)to->transport;
     int fd = cordi_net_socket(cordi_address_family(to), cordi_address_type(transport)), rc = 0;
@@ -74,7 +75,7 @@ static int prepare(const struct race *race, const cord_address *to)
     if (transport == CORD_TCP && !race->options->nagle)
         rc = cordi_net_set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (rc == 0 && race->local.length > 0)
-        rc = cordi_net_bind(fd, raw(&race->local), race->local.length);
+        rc = race->local_failed_with = cordi_socket_bind(fd, &race->local);
     else if (rc == 0 && transport == CORD_UNIXGRAM) /* a name of its own, so that it can be answered */
         rc = cordi_net_bind(fd, raw(to), sizeof(sa_family_t));
     if (rc < 0) {
@@ -195,11 +196,13 @@ static int run_unix(struct race *race, cord_deadline deadline)
     }
 }
 
-static int failed(int rc, const struct cordi_address_parts *parts)
+static int failed(int rc, const struct race *race, const struct cordi_address_parts *parts)
 {
-    char name[CORD_ADDRESS_TEXT];
+    char name[CORD_ADDRESS_TEXT], local[CORD_ADDRESS_TEXT];
     cordi_address_show(parts, name, sizeof name);
     bool is_path = parts->transport == CORD_UNIX || parts->transport == CORD_UNIXGRAM;
+    if (race->local_failed_with != 0 && race->local_failed_with == rc)
+        return cordi_fail_code(rc, "%s: from %s", name, cord_address_text(&race->local, local, sizeof local));
     if (rc == -ECONNREFUSED || (rc == -ENOENT && is_path))
         return cordi_fail(rc, "%s: %s; nothing listens there", name, cord_strerror(rc));
     return cordi_fail_code(rc, "%s", name);
@@ -225,6 +228,8 @@ static int finish(cord_socket *ret, struct race *race)
         return rc;
     }
     data->is_ours = true;
+    if (race->local.length > 0)
+        cordi_socket_bound(data, &race->local);
     ret->id = race->winner;
     return 0;
 }
@@ -261,5 +266,5 @@ int cord_connect(cord_socket *ret, const char *address, const cord_connect_optio
     rc = parts.transport == CORD_UNIX ? run_unix(&race, deadline) : run(&race, deadline);
     while (race.running > 0)
         abandon(take(&race, race.running - 1));
-    return rc < 0 ? failed(rc, &parts) : finish(ret, &race);
+    return rc < 0 ? failed(rc, &race, &parts) : finish(ret, &race);
 }

@@ -64,26 +64,6 @@ static int set_options(int fd, const cord_address *address, const cord_listen_op
     return rc;
 }
 
-/* Binds to a path that exists already: 0 when nobody was there. -ENOTSOCK: it is no socket. */
-static int replace_stale(int fd, const cord_address *address)
-{
-    const struct sockaddr *to = (const struct sockaddr *)(const void *)address->raw;
-    char path[CORD_ADDRESS_TEXT];
-    struct cordi_net_file before;
-    cord_address_host(address, path, sizeof path);
-    if (path[0] == '@')
-        return -EADDRINUSE;
-    int rc = cordi_net_file_note(&before, path);
-    if (rc == -ENOTSOCK)
-        return rc;
-    if (rc == 0 &&
-        cordi_net_probe(cordi_address_type((cord_transport)address->transport), to, address->length) != -ECONNREFUSED)
-        return -EADDRINUSE;
-    if (rc == 0)
-        cordi_net_file_remove(&before, path);
-    return cordi_net_bind(fd, to, address->length);
-}
-
 /* A listener at one address whose numbers are known. -errno, without a sentence. */
 static int listen_at(int *ret, const cord_address *address, const cord_listen_options *options)
 {
@@ -93,9 +73,7 @@ static int listen_at(int *ret, const cord_address *address, const cord_listen_op
         return fd;
     int rc = set_options(fd, address, options);
     if (rc == 0)
-        rc = cordi_net_bind(fd, (const struct sockaddr *)(const void *)address->raw, address->length);
-    if (rc == -EADDRINUSE && is_unix(address))
-        rc = replace_stale(fd, address);
+        rc = cordi_socket_bind(fd, address);
     if (rc == 0 && type == SOCK_STREAM)
         rc = cordi_net_listen(fd, options->backlog > 0 ? options->backlog : BACKLOG);
     if (rc < 0) {
@@ -109,7 +87,6 @@ static int listen_at(int *ret, const cord_address *address, const cord_listen_op
 /* Makes the socket, named by where it really is bound. */
 static int finish(cord_socket *ret, int fd, const cord_address *address)
 {
-    char path[CORD_ADDRESS_TEXT];
     struct cordi_socket *data;
     cord_address name;
     if (cordi_socket_name(fd, (cord_transport)address->transport, cordi_net_local, &name) < 0)
@@ -119,8 +96,7 @@ static int finish(cord_socket *ret, int fd, const cord_address *address)
     if (rc < 0)
         return rc;
     data->is_ours = true;
-    cord_address_host(&name, path, sizeof path);
-    data->is_bound_path = is_unix(&name) && path[0] != '@' && cordi_net_file_note(&data->file, path) == 0;
+    cordi_socket_bound(data, &name);
     return 0;
 }
 

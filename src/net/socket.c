@@ -132,6 +132,40 @@ int cordi_socket_name(int fd, cord_transport transport, int (*end)(int, struct s
     return 0;
 }
 
+/* Binds to a path that exists already: 0 when nobody was there. -ENOTSOCK: it is no socket. */
+static int replace_stale(int fd, const cord_address *address)
+{
+    const struct sockaddr *to = (const struct sockaddr *)(const void *)address->raw;
+    char path[CORD_ADDRESS_TEXT];
+    struct cordi_net_file before;
+    cord_address_host(address, path, sizeof path);
+    if (path[0] == '@')
+        return -EADDRINUSE;
+    int rc = cordi_net_file_note(&before, path);
+    if (rc == -ENOTSOCK)
+        return rc;
+    if (rc == 0 &&
+        cordi_net_probe(cordi_address_type((cord_transport)address->transport), to, address->length) != -ECONNREFUSED)
+        return -EADDRINUSE;
+    if (rc == 0)
+        cordi_net_file_remove(&before, path);
+    return cordi_net_bind(fd, to, address->length);
+}
+
+int cordi_socket_bind(int fd, const cord_address *to)
+{
+    int rc = cordi_net_bind(fd, (const struct sockaddr *)(const void *)to->raw, to->length);
+    return rc == -EADDRINUSE && cordi_address_family(to) == AF_UNIX ? replace_stale(fd, to) : rc;
+}
+
+void cordi_socket_bound(struct cordi_socket *socket, const cord_address *to)
+{
+    char path[CORD_ADDRESS_TEXT];
+    cord_address_host(to, path, sizeof path);
+    if (cordi_address_family(to) == AF_UNIX && path[0] != '@' && cordi_net_file_note(&socket->file, path) == 0)
+        socket->path = strdup(path); /* without memory it stays there, and the next one to bind replaces it */
+}
+
 /* What a descriptor from elsewhere is: CORD_FD for all but the four transports known here. */
 static cord_transport transport_of(int fd, bool *is_datagram)
 {
@@ -209,13 +243,12 @@ static int end(cord_socket *socket, bool detach)
     socket->id = 0;
     if (fd < 0)
         return fd;
-    if (data != NULL && data->is_bound_path && !detach) {
-        char path[CORD_ADDRESS_TEXT];
-        cordi_net_file_remove(&data->file, cord_address_host(&data->name, path, sizeof path));
-    }
+    if (data != NULL && data->path != NULL && !detach)
+        cordi_net_file_remove(&data->file, data->path);
     if (data != NULL && data->is_ours && detach)
         (void)cordi_net_blocking(fd);
     if (data != NULL) {
+        free(data->path);
         free(data->reader);
         free(data->writer);
     }

@@ -28,12 +28,12 @@ struct cordi_writer {
 };
 
 struct cordi_socket {
-    cord_address name;       /* for sentences: the peer, else where it is bound; set at birth */
-    _Atomic int64_t timeout; /* a cord_span; 0: none */
-    bool is_datagram;        /* the rest is set at birth */
-    bool is_ours;            /* we made the descriptor non-blocking */
-    bool is_bound_path;      /* name is a path that we bound, and file what we made there */
-    struct cordi_net_file file;
+    cord_address name;           /* for sentences: the peer, else where it is bound; set at birth */
+    _Atomic int64_t timeout;     /* a cord_span; 0: none */
+    bool is_datagram;            /* the rest is set at birth */
+    bool is_ours;                /* we made the descriptor non-blocking */
+    char *path;                  /* a path of the file system that we bound; NULL: none */
+    struct cordi_net_file file;  /* what we made there */
     struct cordi_reader *reader; /* or NULL */
     struct cordi_writer *writer; /* or NULL */
 };
@@ -52,6 +52,13 @@ int cordi_socket_open(cord_socket *ret, struct cordi_socket **data, int own_fd, 
 
 /* The same for a slot that was opened already and whose handle nobody else knows; it stays open on failure. */
 int cordi_socket_hang(uint64_t handle, struct cordi_socket **data, const cord_address *name, bool is_datagram);
+
+/* Binds fd. A UNIX path that nobody listens on any more is replaced. -errno, without a sentence; -ENOTSOCK: a file that
+ * is no socket has that path. */
+int cordi_socket_bind(int fd, const cord_address *to);
+
+/* Notes that the socket was bound there, so that close removes a UNIX path. */
+void cordi_socket_bound(struct cordi_socket *socket, const cord_address *to);
 
 /* As it stands, of a descriptor from elsewhere: the type is found out, the name is `name` or its peer's. */
 int cordi_socket_adopt(cord_socket *ret, int own_fd, const cord_address *name);
