@@ -20,7 +20,7 @@ struct cordi_direction_state {
     struct cordi_waiter *waiter; /* for readiness: the turn's holder */
     bool ready;                  /* an event came and nobody waited */
     bool drained;                /* the turn holder's: see io.c */
-    bool ended;                  /* the peer has finished: no event comes after that, so never wait first */
+    _Atomic bool ended;          /* the peer has finished: no event comes after that, so never wait first */
 };
 
 struct cordi_io {

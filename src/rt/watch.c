@@ -1,8 +1,8 @@
 /* rt/watch.c - the watch thread: an epoll of pidfds and a list of what to do when each ends.
  *
  * It comes with the first process to watch and ends with the last one, so that a program without processes has no such
- * thread. Children are reaped here at once, whether anybody joins them or not: no zombie, no SIGCHLD, no waitpid(-1)
- * that would take a host's children. A SIGCHLD handler was rejected for that, and a loop's backend because a process
+ * thread. Children are reaped here at once, whether anybody joins them or not: no zombie, no SIGCHLD handler, no
+ * waitpid(-1) that would take a host's children. Signals were rejected for that, and a loop's backend because a process
  * may be started where no loop is.
  */
 #include "rt/watch.h"

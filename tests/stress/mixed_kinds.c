@@ -1,4 +1,4 @@
-/* tests/stress/sockets.c - tasks of two kinds share sockets, and everything goes wrong at random.
+/* tests/stress/mixed_kinds.c - tasks of two kinds share sockets, and everything goes wrong at random.
  *
  * A table of connected pairs; workers (coroutines of one loop and threads, at once, on the same sockets) send, receive
  * with deadlines that pass, close pairs under each other's hands and put new ones in their place; a gardener cancels
@@ -188,6 +188,6 @@ PLAIN_TEST(coroutines_on_uring_and_threads_share_sockets)
 
 int main(void)
 {
-    return run_tests("stress_sockets", SLOW(PLAIN(coroutines_on_epoll_and_threads_share_sockets), 300),
+    return run_tests("stress_mixed_kinds", SLOW(PLAIN(coroutines_on_epoll_and_threads_share_sockets), 300),
                      SLOW(PLAIN(coroutines_on_uring_and_threads_share_sockets), 300), END);
 }
