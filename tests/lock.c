@@ -142,10 +142,11 @@ static int take_until(void *arg)
 {
     struct board *board = ((struct job *)arg)->board;
     atomic_fetch_add(&board->started, 1);
-    int rc = cord_lock_acquire(board->lock, board->deadline);
+    int number = ((struct job *)arg)->number;
+    int rc = cord_lock_acquire(board->lock, number < 0 ? CORD_FOREVER : board->deadline);
     if (rc < 0)
         return rc;
-    board->order[board->count++ % 8] = ((struct job *)arg)->number;
+    board->order[board->count++ % 8] = number;
     return cord_lock_release(board->lock);
 }
 
@@ -166,6 +167,27 @@ MODE_TEST(lock_waiter_that_times_out_leaves_no_trace)
     teardown(board);
 }
 ALSO_SHARED(lock_waiter_that_times_out_leaves_no_trace)
+
+/* The release comes when the first waiter's time is up: whether it had gone or not, the one behind it gets the lock. */
+MODE_TEST(lock_released_as_a_waiter_times_out_goes_to_the_next)
+{
+    struct board *board = setup();
+    for (int i = 0; i < (mode.kind == CORD_PROCESS ? 40 : 200); i++) {
+        ok(cord_lock_acquire(board->lock, CORD_FOREVER));
+        board->deadline = cord_in(2 * CORD_MILLISECOND);
+        cord_task *first = start(take_until, &(struct job){ board, 0 }, sizeof(struct job));
+        cord_task *next = start(take_until, &(struct job){ board, -1 }, sizeof(struct job));
+        ok(cord_sleep(cord_left(board->deadline) + (i % 8 - 4) * 10 * CORD_MICROSECOND));
+        is(cord_lock_release(board->lock), 0);
+        cord_outcome out;
+        is(cord_task_join(first, soon(), &out), 0);
+        ck_assert(out.value == 0 || out.value == -ETIMEDOUT);
+        cord_task_free(first);
+        join(next, 0);
+    }
+    teardown(board);
+}
+ALSO_SHARED(lock_released_as_a_waiter_times_out_goes_to_the_next)
 
 MODE_TEST(lock_waiters_get_it_in_order_of_coming)
 {
@@ -280,12 +302,12 @@ PLAIN_TEST(lock_in_own_memory_zeroed_is_ready)
 
 int main(void)
 {
-    return run_tests("lock", BOTH(lock_excludes_count_is_exact), BOTH(lock_many_waiters_each_gets_it),
-                     BOTH(lock_held_by_another_answers_eagain_and_etimedout),
-                     BOTH(lock_held_by_oneself_answers_edeadlk_only_for_ever),
-                     BOTH(lock_released_by_another_task_is_free), BOTH(lock_waiter_that_times_out_leaves_no_trace),
-                     MODE(lock_waiters_get_it_in_order_of_coming), BOTH(lock_of_a_hog_is_got_in_bounded_turns),
-                     BOTH(lock_acquire_cancelled_still_gets_it), PLAIN(lock_of_coroutines_and_threads_excludes),
-                     PLAIN(lock_of_coroutines_threads_and_processes_excludes),
-                     PLAIN(lock_in_own_memory_zeroed_is_ready), END);
+    return run_tests(
+        "lock", BOTH(lock_excludes_count_is_exact), BOTH(lock_many_waiters_each_gets_it),
+        BOTH(lock_held_by_another_answers_eagain_and_etimedout),
+        BOTH(lock_held_by_oneself_answers_edeadlk_only_for_ever), BOTH(lock_released_by_another_task_is_free),
+        BOTH(lock_waiter_that_times_out_leaves_no_trace), BOTH(lock_released_as_a_waiter_times_out_goes_to_the_next),
+        MODE(lock_waiters_get_it_in_order_of_coming), BOTH(lock_of_a_hog_is_got_in_bounded_turns),
+        BOTH(lock_acquire_cancelled_still_gets_it), PLAIN(lock_of_coroutines_and_threads_excludes),
+        PLAIN(lock_of_coroutines_threads_and_processes_excludes), PLAIN(lock_in_own_memory_zeroed_is_ready), END);
 }
