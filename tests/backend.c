@@ -114,6 +114,38 @@ MODE_TEST(all_sockets_are_closed_under_their_waiters)
     crowd_end(&crowd, 9);
 }
 
+static int recv_sent_byte(void *arg)
+{
+    cord_socket pair[2];
+    (void)arg;
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    cord_task *task = start(recv_one, &pair[0], sizeof pair[0]);
+    is(cord_send(pair[1], "f", 1, soon()), 1);
+    join(task, 'f');
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+    return 5;
+}
+
+/* The child closes its copy of the parent's loop; what the parent waits for comes all the same. */
+MODE_TEST(forked_child_waits_with_a_loop_of_its_own)
+{
+    const cord_task_options process = { .kind = CORD_PROCESS };
+    cord_socket pair[2];
+    cord_task *child;
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    cord_task *waiter = start(recv_one, &pair[0], sizeof pair[0]);
+    ok(cord_yield());
+    for (int i = 0; i < 3; i++) {
+        ok(cord_task_start(&child, recv_sent_byte, NULL, 0, &process));
+        join(child, 5);
+    }
+    is(cord_send(pair[1], "p", 1, soon()), 1);
+    join(waiter, 'p');
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
 MODE_TEST(backend_is_the_one_asked_for)
 {
     char why[200];
@@ -136,19 +168,6 @@ static void forbid(unsigned number, unsigned error)
     is(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
         skip("seccomp filters are not allowed here");
-}
-
-static int recv_sent_byte(void *arg)
-{
-    cord_socket pair[2];
-    (void)arg;
-    ok(cord_socket_pair(pair, CORD_UNIX));
-    cord_task *task = start(recv_one, &pair[0], sizeof pair[0]);
-    is(cord_send(pair[1], "f", 1, soon()), 1);
-    join(task, 'f');
-    cord_close(&pair[0]);
-    cord_close(&pair[1]);
-    return 5;
 }
 
 static void falls_back_to_epoll(unsigned number, unsigned error)
@@ -175,6 +194,7 @@ int main(void)
 {
     return run_tests("backend", MODE(all_waiters_get_their_byte), MODE(all_waiters_are_cancelled_and_no_byte_is_lost),
                      MODE(all_deadlines_pass), MODE(all_sockets_are_closed_under_their_waiters),
-                     MODE(backend_is_the_one_asked_for), PLAIN(forbidden_set_up_falls_back_to_epoll),
+                     MODE(forked_child_waits_with_a_loop_of_its_own), MODE(backend_is_the_one_asked_for),
+                     PLAIN(forbidden_set_up_falls_back_to_epoll),
                      PLAIN(set_up_that_works_and_requests_that_do_not_fall_back_to_epoll), END);
 }

@@ -44,6 +44,8 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
         free(block);
         return rc;
     }
+    if (!stack.guarded && !atomic_exchange(&cordi_runtime.unguarded, 1))
+        cordi_log("a coroutine's stack has no guard, overflowing it goes unseen; raise vm.max_map_count");
     struct cord_task *task = (struct cord_task *)(void *)below(stack.top, sizeof *task);
     char *place = block != NULL ? block : below((char *)task, extra);
     cordi_task_init(task, CORD_COROUTINE, options);
