@@ -2,6 +2,7 @@
 #include "netkit.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -243,6 +244,27 @@ MODE_TEST(fd_address_of_a_file)
     cord_close(&file);
 }
 
+MODE_TEST(fd_address_of_a_terminal)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+        skip("no pseudo-terminals here");
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char address[CORD_ADDRESS_TEXT], line[20];
+    cord_socket terminal = { 0 };
+    snprintf(address, sizeof address, "fd:%d", slave);
+    ok(cord_connect(&terminal, address, NULL, soon()));
+    close(slave);
+    is(cord_read_line(terminal, line, sizeof line, cord_in(10 * CORD_MILLISECOND)), -ETIMEDOUT);
+    ck_assert_int_eq((int)write(master, "typed\n\4", 7), 7); /* a line, and Ctrl-D */
+    is(cord_read_line(terminal, line, sizeof line, soon()), 6);
+    ck_assert_str_eq(line, "typed");
+    is(cord_read_line(terminal, line, sizeof line, soon()), 0);
+    is(cord_send_all(terminal, "shown", 5, soon()), 5);
+    cord_close(&terminal);
+    close(master);
+}
+
 MODE_TEST(fd_address_of_a_listener)
 {
     char address[CORD_ADDRESS_TEXT], by_number[CORD_ADDRESS_TEXT];
@@ -363,7 +385,8 @@ int main(void)
         MODE(connect_from_a_local_address), MODE(accept_tells_the_peer), MODE(accept_on_no_listener_einval),
         MODE(ipv6_loopback_and_dual_stack), MODE(accept_at_the_limit_of_files_emfile_then_works),
         MODE(adopt_fileno_detach), MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe),
-        MODE(fd_address_of_a_file), MODE(fd_address_of_a_listener), MODE(pair_of_streams_and_of_datagrams),
-        MODE(unix_path_goes_with_its_listener), MODE(unix_stale_path_is_replaced_a_file_is_not),
-        MODE(unix_path_stays_when_a_child_closes_its_copy), MODE(unix_abstract_name_serves_without_a_file), END);
+        MODE(fd_address_of_a_file), MODE(fd_address_of_a_terminal), MODE(fd_address_of_a_listener),
+        MODE(pair_of_streams_and_of_datagrams), MODE(unix_path_goes_with_its_listener),
+        MODE(unix_stale_path_is_replaced_a_file_is_not), MODE(unix_path_stays_when_a_child_closes_its_copy),
+        MODE(unix_abstract_name_serves_without_a_file), END);
 }
