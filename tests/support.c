@@ -53,7 +53,7 @@ struct census {
     int descriptors, kept, children, threads;
 };
 
-static int slow(void)
+int slow(void)
 {
     const char *text = getenv("CORD_TEST_SLOW");
     int factor = text ? atoi(text) : 1;

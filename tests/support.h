@@ -49,6 +49,7 @@ void join(cord_task *task, int value);
 /* Waits, bounded, until fn(arg) is true: for what has no event to wait for. Fails the test after 10 s. */
 void eventually(bool (*fn)(void *), void *arg);
 
+int slow(void);             /* CORD_TEST_SLOW, 1 if unset: what a bound on time is multiplied by */
 cord_deadline soon(void);   /* 10 s: a bound against hangs */
 int open_fds(void);         /* descriptors open in this process */
 int children(void);         /* child processes, zombies included */
