@@ -87,7 +87,8 @@ int cordi_io_open(uint64_t *ret, int own_fd)
         struct cordi_direction_state *d = &io->direction[i];
         cordi_list_init(&d->queue);
         d->waiter = NULL;
-        d->ready = d->drained = d->ended = false;
+        d->ready = d->drained = false;
+        d->ended = false;
         atomic_store(&d->turn, TURN_FREE);
     }
     cordi_handle_renew(&io->word);
