@@ -87,7 +87,7 @@ MODE_TEST(event_many_waiters_all_wake)
 {
     struct board *board = setup();
     static cord_task *tasks[MANY];
-    int many = mode.kind == CORD_PROCESS ? 30 : sharing && mode.kind == CORD_THREAD ? 300 : MANY;
+    int many = mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? 300 : MANY;
     for (int i = 0; i < many; i++)
         tasks[i] = start(wait_for_it, &board, sizeof board);
     for (int i = 0; i < many; i++)

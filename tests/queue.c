@@ -289,7 +289,7 @@ MODE_TEST(queue_many_getters_each_get_one)
 {
     struct board *board = setup(3);
     static cord_task *tasks[MANY];
-    int many = mode.kind == CORD_PROCESS ? 30 : sharing && mode.kind == CORD_THREAD ? 300 : MANY;
+    int many = mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? 300 : MANY;
     for (int i = 0; i < many; i++)
         tasks[i] = start(get_one, &(struct job){ board, 0, 0 }, sizeof(struct job));
     for (int i = 0; i < many; i++)
