@@ -357,16 +357,15 @@ static int park_thread(struct cord_task *self, struct cordi_io *const *ios, int 
     return -1;
 }
 
-static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_arm *arms, cord_deadline deadline)
+static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waiter *nodes, struct cordi_arm *arms,
+                      cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
-    struct cordi_waiter nodes[CORDI_IO_ANY];
     enum cordi_direction direction = arms[0].direction;
     int listed = 0, answer = LISTED, index = -1, rc = 0;
     if (deadline.at == CORD_NOWAIT.at)
         return cordi_fail(-EAGAIN, "not ready");
-    if (deadline.at != 0 &&
-        cordi_clock_now() >= deadline.at) /* also where what is ready brings nothing, again and again */
+    if (deadline.at != 0 && cordi_clock_now() >= deadline.at) /* and what is ready brings nothing, again and again */
         return cordi_fail(-ETIMEDOUT, "timed out");
     if (self->loop == NULL)
         (void)cordi_thread_wake_fd(self); /* without one it waits all the same */
@@ -390,11 +389,12 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_arm *
     }
     struct cordi_waiter *winner = rc == 0 && index < 0 ? self->winner : NULL;
     for (int i = 0; i < listed; i++) {
-        unlist_waiter(ios[i], direction, &nodes[i]);
-        if (self->loop != NULL)
-            self->loop->backend->disarm(self->loop, &arms[i]);
         if (winner == &nodes[i])
             index = i;
+        else
+            unlist_waiter(ios[i], direction, &nodes[i]);
+        if (self->loop != NULL)
+            self->loop->backend->disarm(self->loop, &arms[i]);
     }
     if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
         return closed(ios[index]);
@@ -408,26 +408,30 @@ static struct cordi_arm arm_of(struct cordi_io *io, enum cordi_direction directi
 
 int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline)
 {
+    struct cordi_waiter nodes[CORDI_IO_ANY];
     struct cordi_arm arms[CORDI_IO_ANY];
     assert(count > 0 && count <= CORDI_IO_ANY);
     for (int i = 0; i < count; i++)
         arms[i] = arm_of(ios[i], direction);
-    return wait_armed(ios, count, arms, deadline);
+    return wait_armed(ios, count, nodes, arms, deadline);
 }
 
 int cordi_io_wait_received(struct cordi_io *io, void *buf, size_t size, cord_deadline deadline, ssize_t *received)
 {
+    struct cordi_waiter node;
     struct cordi_arm arm = arm_of(io, CORDI_READ);
     arm.buf = buf;
     arm.size = size;
-    int rc = wait_armed(&io, 1, &arm, deadline);
+    int rc = wait_armed(&io, 1, &node, &arm, deadline);
     *received = arm.result == -ECANCELED || arm.result == -EINTR ? -EAGAIN : arm.result;
     return rc < 0 ? rc : 0;
 }
 
 int cordi_io_wait(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline)
 {
-    int rc = cordi_io_wait_any(&io, 1, direction, deadline);
+    struct cordi_waiter node;
+    struct cordi_arm arm = arm_of(io, direction);
+    int rc = wait_armed(&io, 1, &node, &arm, deadline);
     return rc < 0 ? rc : 0;
 }
 

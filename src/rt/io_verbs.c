@@ -37,8 +37,18 @@ static bool patient(struct cordi_io *io)
     return io->patient;
 }
 
+/* One piece and nothing besides: the kernel then need not read a struct msghdr. */
+static bool plain(const struct msghdr *message)
+{
+    return message->msg_iovlen == 1 && message->msg_name == NULL && message->msg_control == NULL;
+}
+
 static ssize_t try_read(struct cordi_io *io, struct msghdr *message, int flags)
 {
+    if (io->type == SOCK_STREAM && plain(message)) {
+        message->msg_flags = 0;
+        return cordi_fd_recv(io->fd, message->msg_iov->iov_base, message->msg_iov->iov_len, flags | MSG_DONTWAIT);
+    }
     if (io->type != 0)
         return cordi_fd_recvmsg(io->fd, message, flags | MSG_DONTWAIT);
     if (patient(io) && !ready_now(io->fd, POLLIN))
@@ -63,8 +73,8 @@ static int wait_to_read(struct cord_task *self, struct cordi_io *io, struct msgh
                         cord_deadline deadline, ssize_t *count)
 {
     const struct iovec *piece = message->msg_iov;
-    bool plain = io->type == SOCK_STREAM && flags == 0 && message->msg_iovlen == 1 && message->msg_control == NULL;
-    if (!plain || piece->iov_len == 0 || self->loop == NULL || !self->loop->backend->receives)
+    bool simple = io->type == SOCK_STREAM && flags == 0 && plain(message);
+    if (!simple || piece->iov_len == 0 || self->loop == NULL || !self->loop->backend->receives)
         return cordi_io_wait(io, CORDI_READ, deadline);
     message->msg_flags = 0;
     message->msg_namelen = 0;
@@ -106,6 +116,8 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
 
 static ssize_t try_write(struct cordi_io *io, const struct msghdr *message, int flags)
 {
+    if (io->type != 0 && plain(message))
+        return cordi_fd_send(io->fd, message->msg_iov->iov_base, message->msg_iov->iov_len, flags | MSG_DONTWAIT);
     if (io->type != 0)
         return cordi_fd_sendmsg(io->fd, message, flags | MSG_DONTWAIT);
     if (!patient(io))

@@ -43,7 +43,7 @@ void cordi_task_after_fork(void)
 }
 
 /* A thread that cordage did not start becomes a task when it first calls. */
-static void adopt(struct cordi_thread *thread)
+static __attribute__((noinline)) void adopt(struct cordi_thread *thread)
 {
     cord_task_options options = { .name = "main" };
     cordi_task_init(&thread->foreign, CORD_THREAD, &options);
@@ -52,16 +52,21 @@ static void adopt(struct cordi_thread *thread)
     cordi_proc_thread_end_call(thread_ends, thread);
 }
 
-__attribute__((noinline)) struct cordi_thread *cordi_thread(void)
+static inline struct cordi_thread *here(void)
 {
     struct cordi_thread *thread = &this_thread;
     __asm__ volatile("" : "+r"(thread)); /* the compiler must not know that it is always the same */
     return thread;
 }
 
-struct cord_task *cordi_self(void)
+__attribute__((noinline)) struct cordi_thread *cordi_thread(void)
 {
-    struct cordi_thread *thread = cordi_thread();
+    return here();
+}
+
+__attribute__((noinline)) struct cord_task *cordi_self(void)
+{
+    struct cordi_thread *thread = here();
     if (thread->current == NULL)
         adopt(thread);
     return thread->current;

@@ -44,6 +44,16 @@ ssize_t cordi_fd_writev(int fd, const struct iovec *pieces, int count)
     return rc;
 }
 
+ssize_t cordi_fd_recv(int fd, void *buf, size_t size, int flags)
+{
+    return RESTART(recv(fd, buf, size, flags));
+}
+
+ssize_t cordi_fd_send(int fd, const void *buf, size_t size, int flags)
+{
+    return RESTART(send(fd, buf, size, flags | MSG_NOSIGNAL));
+}
+
 ssize_t cordi_fd_recvmsg(int fd, struct msghdr *message, int flags)
 {
     return RESTART(recvmsg(fd, message, flags));

@@ -14,6 +14,8 @@ ssize_t cordi_fd_read(int fd, void *buf, size_t size);
 ssize_t cordi_fd_write(int fd, const void *buf, size_t size);
 ssize_t cordi_fd_readv(int fd, const struct iovec *pieces, int count);
 ssize_t cordi_fd_writev(int fd, const struct iovec *pieces, int count); /* never raises SIGPIPE */
+ssize_t cordi_fd_recv(int fd, void *buf, size_t size, int flags);
+ssize_t cordi_fd_send(int fd, const void *buf, size_t size, int flags); /* never raises SIGPIPE */
 ssize_t cordi_fd_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t cordi_fd_sendmsg(int fd, const struct msghdr *message, int flags); /* never raises SIGPIPE */
 int cordi_fd_accept(int fd, struct sockaddr *peer, socklen_t *length);     /* close-on-exec, blocking mode */
