@@ -28,14 +28,14 @@ struct cordi_writer {
 };
 
 struct cordi_socket {
-    cord_address name;           /* for sentences: the peer, else where it is bound; set at birth */
     _Atomic int64_t timeout;     /* a cord_span; 0: none */
+    struct cordi_reader *reader; /* or NULL */
+    struct cordi_writer *writer; /* or NULL */
     bool is_datagram;            /* the rest is set at birth */
     bool is_ours;                /* we made the descriptor non-blocking */
     char *path;                  /* a path of the file system that we bound; NULL: none */
     struct cordi_net_file file;  /* what we made there */
-    struct cordi_reader *reader; /* or NULL */
-    struct cordi_writer *writer; /* or NULL */
+    cord_address name;           /* for sentences: the peer, else where it is bound */
 };
 
 struct cordi_call {

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rt/backend.h"
 #include "rt/handle.h"
@@ -53,18 +54,20 @@ static struct cordi_io *take_slot(void)
     if (table.free.next == NULL)
         cordi_list_init(&table.free);
     if (cordi_list_empty(&table.free) && table.made < CHUNKS) {
-        struct cordi_io *chunk = calloc(CHUNK, sizeof *chunk);
+        struct cordi_io *chunk = aligned_alloc(_Alignof(struct cordi_io), CHUNK * sizeof *chunk);
+        if (chunk != NULL)
+            memset(chunk, 0, CHUNK * sizeof *chunk);
         for (uint32_t i = 0; chunk != NULL && i < CHUNK; i++) {
             chunk[i].index = table.made * CHUNK + i;
             atomic_init(&chunk[i].word, (uint64_t)1 << 32 | CORDI_CLOSING);
-            cordi_list_append(&table.free, &chunk[i].link);
+            cordi_list_append(&table.free, &chunk[i].direction[0].queue);
         }
         if (chunk != NULL)
             atomic_store_explicit(&table.chunks[table.made++], chunk, memory_order_release);
     }
     struct cordi_list *item = cordi_list_take(&table.free);
     if (item != NULL)
-        io = CORDI_ITEM(item, struct cordi_io, link);
+        io = CORDI_ITEM(item, struct cordi_io, direction[0].queue);
     cordi_spin_unlock(&table.lock, 1);
     return io;
 }
@@ -80,7 +83,7 @@ int cordi_io_open(uint64_t *ret, int own_fd)
         return -ENOMEM;
     }
     io->fd = own_fd;
-    io->type = type;
+    io->type = (int16_t)type;
     io->data = NULL;
     io->patient = -1;
     for (int i = 0; i < 2; i++) {
@@ -201,7 +204,7 @@ int cordi_io_close(uint64_t handle, void **data)
     int fd = io->fd;
     *data = io->data;
     cordi_spin_lock(&table.lock, 1);
-    cordi_list_append(&table.free, &io->link);
+    cordi_list_append(&table.free, &io->direction[0].queue);
     cordi_spin_unlock(&table.lock, 1);
     return fd;
 }
@@ -288,6 +291,18 @@ static struct cord_task *report(struct cordi_direction_state *d)
         return task;
     d->ready = true;
     return NULL;
+}
+
+void cordi_io_expect(uint64_t handle)
+{
+    __builtin_prefetch(slot_of(handle), 1);
+}
+
+void cordi_io_expect_waiter(uint64_t handle)
+{
+    struct cordi_io *io = slot_of(handle);
+    if (io != NULL)
+        __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
 }
 
 void cordi_io_event(uint64_t handle, int events)

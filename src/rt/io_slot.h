@@ -16,27 +16,31 @@ enum { TURN_FREE = 0, TURN_TAKEN = 1, TURN_WANTED = 2 /* taken, and look at the 
 
 struct cordi_direction_state {
     _Atomic uint32_t turn;
-    struct cordi_list queue;     /* who waits for the turn; under the spin bit, as what follows */
-    struct cordi_waiter *waiter; /* for readiness: the turn's holder */
-    bool ready;                  /* an event came and nobody waited */
-    bool drained;                /* the turn holder's: see io.c */
-    _Atomic bool ended;          /* the peer has finished: no event comes after that, so never wait first */
+    bool ready;                            /* an event came and nobody waited; under the spin bit */
+    bool drained;                          /* the turn holder's: see io.c */
+    _Atomic bool ended;                    /* the peer has finished: no event comes after that, so never wait first */
+    _Atomic(struct cordi_waiter *) waiter; /* for readiness: the turn's holder; under the spin bit */
+    struct cordi_list queue;               /* who waits for the turn; under the spin bit */
 };
 
+/* Two cache lines: what reading needs, then the rest. */
 struct cordi_io {
-    _Atomic uint64_t word;  /* handle.h */
-    _Atomic uint64_t bits;  /* bit 0: spin */
-    struct cordi_list link; /* in the table's free list */
-    uint32_t index;
+    _Alignas(64) _Atomic uint64_t word; /* handle.h */
+    _Atomic uint64_t bits;              /* bit 0: spin */
+    void *data;                         /* net's */
     int fd;
-    int type;      /* SOCK_STREAM...; 0: no socket */
-    int patient;   /* accept, connect: 1 the descriptor is in blocking mode, so ask first; 0 not; -1 unknown */
+    int16_t type;   /* SOCK_STREAM...; 0: no socket */
+    int8_t patient; /* accept, connect: 1 the descriptor is in blocking mode, so ask first; 0 not; -1 unknown */
+    struct cordi_direction_state direction[2]; /* a free slot is in the table's list by direction[0].queue */
+    struct cordi_waiter *closer;
+    uint32_t index;
     uint32_t home; /* id of the loop whose epoll has it, 0: none; under the spin bit */
     int home_epoll;
-    void *data; /* net's */
-    struct cordi_waiter *closer;
-    struct cordi_direction_state direction[2];
 };
+
+/* For a backend with many events in hand: fetches the slot's, then the waiter's memory ahead of cordi_io_event(). */
+void cordi_io_expect(uint64_t handle);
+void cordi_io_expect_waiter(uint64_t handle);
 
 /* As cordi_io_wait() for reading from a stream, in a coroutine whose backend receives: with *received other than
  * -EAGAIN the read is made, whatever the answer to the wait is. */

@@ -78,6 +78,10 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
 {
     struct state *state = loop->state;
     int count = cordi_fd_epoll_wait(state->epoll, state->events, EVENTS, timeout);
+    for (int i = 0; i < count; i++) /* the memory of many sleepers is cold: fetch it side by side */
+        cordi_io_expect(state->events[i].data.u64);
+    for (int i = 0; i < count; i++)
+        cordi_io_expect_waiter(state->events[i].data.u64);
     for (int i = 0; i < count; i++) {
         uint32_t events = state->events[i].events;
         uint64_t handle = state->events[i].data.u64;

@@ -44,19 +44,24 @@ enum { CORDI_AWAKE = 0, CORDI_PERMIT, CORDI_IN_FUTEX, CORDI_IN_POLL, CORDI_IN_LO
 #define CORDI_ENDED ((uint64_t)2)
 
 struct cord_task {
-    struct cordi_list link;       /* run queue of its loop; the list of threads and processes */
+    /* What every wait needs comes first: two cache lines. */
+    struct cordi_list link;      /* run queue of its loop; the list of threads and processes */
+    _Atomic uint64_t wait;       /* number and state of its wait */
+    struct cordi_waiter *winner; /* the node that was claimed; by the claimer, before the wake */
+    struct cordi_loop *loop;     /* a coroutine's; NULL: it has a thread of its own */
+    struct cordi_ctx ctx;
+    const char *waits_for; /* a word for reports */
+    _Atomic uint32_t cancelled;
+    uint32_t shielded;       /* depth of cord_shield() */
+    uint32_t ready_streak;   /* I/O calls that did not wait, since the last one that did */
+    _Atomic uint32_t permit; /* see above; a futex word */
+    int wake_fd;             /* eventfd that ends its poll(2), and its loop's sleep; -1 until needed */
+    size_t sent;             /* cord_socket_sent() */
+
+    struct cordi_heap_node timer; /* of its wait, in its loop's heap */
     struct cordi_list peers;      /* all coroutines of its loop */
     struct cord_task *next;       /* in its loop's inbox */
-    _Atomic uint64_t wait;        /* number and state of its wait */
-    struct cordi_waiter *winner;  /* the node that was claimed; by the claimer, before the wake */
-    const char *waits_for;        /* a word for reports */
-    _Atomic uint32_t permit;      /* see above; a futex word */
-    int wake_fd;                  /* eventfd that ends its poll(2), and its loop's sleep; -1 until needed */
-    struct cordi_loop *loop;      /* a coroutine's; NULL: it has a thread of its own */
-    struct cordi_heap_node timer; /* of its wait, in its loop's heap */
-    struct cordi_ctx ctx;
     struct cordi_stack stack;
-
     cord_fn *fn;
     void *arg;
     void *result; /* result_size bytes */
@@ -67,8 +72,6 @@ struct cord_task {
     struct cord_group *group;  /* told of its end */
     struct cordi_list sibling; /* in the group's list, under its spin bit */
     uint64_t root;             /* the cord_run() it was started under, 0: none */
-    _Atomic uint32_t cancelled;
-    uint32_t shielded; /* depth of cord_shield() */
     uint8_t kind;
     bool daemon, shared, adopted;
     bool orphan; /* nobody holds its handle: its failure is logged; under end's spin bit */
@@ -77,8 +80,6 @@ struct cord_task {
     int value;
     int pid, pidfd;        /* a process's */
     _Atomic uint32_t left; /* a process: its function has answered `value` */
-    uint32_t ready_streak; /* I/O calls that did not wait, since the last one that did */
-    size_t sent;           /* cord_socket_sent() */
     void *block;           /* what to free, or unmap when shared */
     int detail_code;       /* the answer that detail belongs to */
     char name[32];
