@@ -486,6 +486,8 @@ static void forked(struct cordi_io *io, uint32_t loop_id)
 {
     (void)loop_id;
     uint64_t word = atomic_load(&io->word);
+    if (word & CORDI_CLOSING)
+        return; /* free, and in the table's list */
     atomic_store(&io->bits, 0);
     atomic_store(&io->word, word & ~CORDI_USERS);
     io->home = 0;
