@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef __has_feature
@@ -399,6 +400,15 @@ void connected_pair(cord_socket ret[2])
     ok(cord_connect(&ret[0], address, NULL, soon()));
     ok(cord_accept(listener, &ret[1], NULL, soon()));
     cord_close(&listener);
+}
+
+/* Where pidfd_open(2) is unknown, as to an older valgrind, there are no processes. */
+void ok_(const char *what, long got, const char *file, int line)
+{
+    if (got == -ENOSYS && syscall(SYS_pidfd_open, getpid(), 0) < 0)
+        skip("no pidfd_open(2) here");
+    if (got < 0)
+        ck_abort_msg("%s:%d: %s is %ld: %s", file, line, what, got, cord_error_detail());
 }
 
 void is_(const char *what, long got, long want, const char *file, int line)

@@ -60,7 +60,8 @@ cord_socket listen_anywhere(char address[CORD_ADDRESS_TEXT], const char *transpo
 void connected_pair(cord_socket ret[2]); /* tcp */
 
 /* ck_assert for answers: prints the code's words too. */
-#define ok(rc) ck_assert_msg((rc) >= 0, "%s: %s", #rc, cord_error_detail())
+#define ok(rc) ok_(#rc, (long)(rc), __FILE__, __LINE__)
+void ok_(const char *what, long got, const char *file, int line);
 #define is(rc, want) is_(#rc, (long)(rc), (long)(want), __FILE__, __LINE__)
 void is_(const char *what, long got, long want, const char *file, int line);
 
