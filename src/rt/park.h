@@ -62,7 +62,7 @@ void cordi_wait_abandon(void);
 bool cordi_waiter_claim(struct cordi_waiter *node);
 void cordi_wake(struct cord_task *task);
 
-/* Claims every waiter of the list and wakes them; the caller holds no spin bit and owns the list (moved out). */
+/* Wakes waiters that the caller has claimed and moved to a list of its own; he holds no spin bit. */
 void cordi_wake_list(struct cordi_list *claimed);
 
 /* The calling task, for objects that note an owner, and whether it was cancelled (its next cancellable wait fails). */

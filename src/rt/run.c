@@ -55,6 +55,7 @@ void cordi_run_signals_after_fork(struct cord_task *task)
 {
     if (atomic_exchange(&cordi_runtime.signal_fd, -1) < 0 && atomic_load(&cordi_runtime.signal_task) == NULL)
         return;
+    atomic_store(&cordi_runtime.signal, 0);
     atomic_store(&cordi_runtime.signal_task, task);
     (void)cordi_proc_signal(SIGTERM, SIG_DFL, NULL); /* cord_task_terminate() ends it */
 }
