@@ -26,8 +26,8 @@ test-asan test-tsan test-clang: test-%: ## the tests in another build: sanitizer
 
 test-valgrind: ## the test programs under valgrind, on epoll
 	@tools/deps.sh all && $(configured) && cmake --build build
-	@CORD_TEST_SLOW=10 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
-		--under 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' $(PATTERN)
+	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
+		--under 'valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' $(PATTERN)
 
 test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
 
