@@ -6,6 +6,8 @@ PATTERN =
 PREFIX = /usr/local
 configured = test -f build/build.ninja || cmake --preset release >/dev/null
 build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
+valgrind = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+	--errors-for-leak-kinds=definite
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 
@@ -27,7 +29,7 @@ test-asan test-tsan test-clang: test-%: ## the tests in another build: sanitizer
 test-valgrind: ## the test programs under valgrind, on epoll
 	@tools/deps.sh all && $(configured) && cmake --build build
 	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
-		--under 'valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite' $(PATTERN)
+		--under '$(valgrind)' $(PATTERN)
 
 test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
 
