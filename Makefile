@@ -4,7 +4,7 @@ FILE =
 ARGS =
 PATTERN =
 PREFIX = /usr/local
-configured = test -f build/build.ninja || cmake --preset release >/dev/null
+configured = { test -f build/build.ninja || cmake --preset release >/dev/null; }
 build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
 valgrind = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite
