@@ -8,6 +8,7 @@
 #include <cordage/group.h>
 #include <cordage/lock.h>
 #include <cordage/option.h>
+#include <cordage/pool.h>
 #include <cordage/queue.h>
 #include <cordage/run.h>
 #include <cordage/server.h>

@@ -37,6 +37,12 @@ int cordi_proc_pid(void)
     return getpid();
 }
 
+int cordi_proc_cpus(void)
+{
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+}
+
 void cordi_proc_exit(int status)
 {
     fflush(NULL);
