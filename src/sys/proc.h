@@ -11,7 +11,7 @@ int cordi_proc_fork(void);                 /* flushes stdio first. 0 in the chil
 int cordi_proc_pidfd(int pid);             /* -ESRCH */
 int cordi_proc_kill(int pidfd, int signo); /* never another process: a pidfd is not reused */
 int cordi_proc_pid(void);
-int cordi_proc_cpus(void); /* that this process may use */
+int cordi_proc_cpus(void);                      /* that this process may use */
 _Noreturn void cordi_proc_exit(int status);     /* flushes stdio; runs no atexit handlers */
 _Noreturn void cordi_proc_exit_now(int status); /* async-signal-safe */
 
