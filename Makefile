@@ -4,7 +4,8 @@ FILE =
 ARGS =
 PATTERN =
 PREFIX = /usr/local
-configured = { test -f build/build.ninja || cmake --preset release >/dev/null; }
+configure = cmake --preset release >/dev/null
+configured = { test -f build/build.ninja || $(configure); }
 build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
 valgrind = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite
@@ -19,7 +20,7 @@ run: ## open a chat room on PORT=9090, for everything that speaks UDP or TCP
 	@tools/run_room.sh $(PORT)
 
 test: ## run the tests (under two minutes); PATTERN=queue runs those whose name contains it
-	@tools/deps.sh test && $(configured) && cmake --build build
+	@tools/deps.sh test && $(configure) && cmake --build build # `make run` may have configured without Check
 	@tools/run_tests.py $(PATTERN)
 
 test-asan test-tsan test-clang: test-%: ## the tests in another build: sanitizers, the other compiler
@@ -27,7 +28,7 @@ test-asan test-tsan test-clang: test-%: ## the tests in another build: sanitizer
 	@CORD_TEST_SLOW=4 tools/run_tests.py --build build-$* $(PATTERN)
 
 test-valgrind: ## the test programs under valgrind, on epoll
-	@tools/deps.sh all && $(configured) && cmake --build build
+	@tools/deps.sh all && $(configure) && cmake --build build
 	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
 		--under '$(valgrind)' $(PATTERN)
 
@@ -38,7 +39,7 @@ try: ## build and run a program of your own: make try FILE=hello.c ARGS="..."
 	@tools/try.sh "$(FILE)" $(ARGS)
 
 bench: ## measure beside what one would use instead
-	@tools/deps.sh test && cmake --preset release -DCORDAGE_BENCH=ON >/dev/null && $(build)
+	@tools/deps.sh test && $(configure) -DCORDAGE_BENCH=ON && $(build)
 	@bench/run.py $(PATTERN)
 
 install: all ## install under PREFIX=/usr/local (and DESTDIR)

@@ -2,16 +2,19 @@
 # The end of `make try FILE=hello.c`: compiles a program against the build tree, says with which line, and runs it.
 file=$1
 if [ ! -f "$file" ]; then
-    echo "try: ${file:-no file given}${file:+: not found}; write make try FILE=hello.c" >&2
+    echo "try: ${file:-no file given}${file:+: no such file}; write make try FILE=hello.c" >&2
     exit 2
 fi
 shift
 mkdir -p build/try
 program=build/try/$(basename "$file" .c)
 json=
-if grep -q jansson.h "$file"; then json=' -ljansson'; fi
-line="cc -O2 -g -Wall -Iinclude -o $program $file build/libcordage.a$json -luring -pthread"
-echo "$line"
-$line
+if grep -q jansson.h "$file"; then json=-ljansson; fi
+compile() {
+    echo "$*"
+    "$@"
+}
+# shellcheck disable=SC2086 # no word when there is no json
+compile cc -O2 -g -Wall -Iinclude -o "$program" "$file" build/libcordage.a $json -luring -pthread
 trap : INT # Ctrl-C is for the program
 "$program" "$@"
