@@ -109,6 +109,8 @@ int print_completions(const char *shell)
     else if (shell && strcmp(shell, "fish") == 0)
         print_fish();
     else
-        return usage_error(NULL, "--completions %s: choose bash, zsh or fish", shell ? shell : "");
+        return usage_error(NULL,
+                           shell ? "--completions %s: choose bash, zsh or fish" : "--completions needs a value: %s",
+                           shell ? shell : "bash zsh fish");
     return 0;
 }

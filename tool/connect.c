@@ -143,8 +143,8 @@ static int judge(const struct link *link, ssize_t heard)
 int run_connect(const struct arguments *a)
 {
     if (a->count != 1)
-        return usage_error("connect", a->count ? "one address, not %d" : "no address; write one such as tcp:HOST:PORT",
-                           a->count);
+        return a->count ? usage_error("connect", "one address, not %d: %s", a->count, a->words[1])
+                        : usage_error("connect", "no address; write one such as tcp:HOST:PORT");
     struct link link = { .encoding = a->encoding, .wait = a->wait >= 0 ? a->wait : CORD_SECOND };
     cord_task *sender;
     int rc = open_link(&link, a);

@@ -80,7 +80,8 @@ static int run(void *arg)
     }
     if (cord_run_signal() == SIGTERM && (rc >= 0 || rc == -ECANCELED))
         return 0;
-    return rc < 0 ? cord_report(who, rc) : rc;
+    int code = rc < 0 ? cord_report(who, rc) : rc;
+    return rc == CORD_EADDRESS ? EXIT_USAGE : code;
 }
 
 static int print_version(void)
@@ -93,13 +94,43 @@ static int print_version(void)
     return 0;
 }
 
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    char list[128] = "", meant[64];
+    for (size_t i = 0; i < COMMANDS; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? " " : "", commands[i].name);
+    return usage_error(NULL, "unknown command \"%s\"%s (%s)", name, did_you_mean(meant, sizeof meant, name, list),
+                       list);
+}
+
+/* `cordage help COMMAND` is `cordage COMMAND --help`. */
+static int help(const char *name)
+{
+    const struct command *command = name ? find_command(name) : NULL;
+    if (name && !command)
+        return unknown_command(name);
+    if (command)
+        print_command_help(stdout, command);
+    else
+        print_help(stdout);
+    return 0;
+}
+
 static int without_command(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : "";
-    if (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0 || strcmp(first, "help") == 0) {
-        print_help(stdout);
-        return 0;
-    }
+    if (strcmp(first, "help") == 0)
+        return help(argv[2]);
+    if (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0)
+        return help(NULL);
     if (strcmp(first, "-V") == 0 || strcmp(first, "--version") == 0)
         return print_version();
     if (strcmp(first, "--completions") == 0)
@@ -110,14 +141,11 @@ static int without_command(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    char list[128] = "", meant[64];
-    for (size_t i = 0; i < COMMANDS; i++)
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? " " : "", commands[i].name);
+    char meant[64];
     if (*first == '-')
         return usage_error(NULL, "unknown option %s%s (--help --version --completions)", first,
                            did_you_mean(meant, sizeof meant, first, "--help --version --completions"));
-    return usage_error(NULL, "unknown command \"%s\"%s (%s)", first, did_you_mean(meant, sizeof meant, first, list),
-                       list);
+    return unknown_command(first);
 }
 
 /* A descriptor 0, 1 or 2 that is closed would be the next file that is opened: what is typed or printed would go
@@ -133,9 +161,7 @@ int main(int argc, char **argv)
 {
     open_standard_files();
     struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1 };
-    for (size_t i = 0; i < COMMANDS && argc > 1; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            arguments.command = &commands[i];
+    arguments.command = argc > 1 ? find_command(argv[1]) : NULL;
     if (!arguments.command)
         return without_command(argc, argv);
 

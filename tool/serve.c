@@ -306,6 +306,9 @@ int run_serve(const struct arguments *a)
     if (!handle)
         return usage_error("serve", "unknown handler \"%s\"%s (%s)", a->words[0],
                            did_you_mean(meant, sizeof meant, a->words[0], a->command->choices), a->command->choices);
+    if (handle != exec && a->dashes > 1 && a->dashes < a->count)
+        return usage_error("serve", "%s: runs no program; that is cordage serve exec ADDRESS... -- PROGRAM ARG...",
+                           a->words[0]);
     struct service service = { .arguments = a };
     int addresses = a->count - 1, rc = handle == exec ? split_program(a, &service, &addresses) : 0;
     if (rc != 0)

@@ -1,43 +1,50 @@
-/* base/error.c - the words for codes. errno's come from the C library, without its capital letter. */
+/* base/error.c - the words for codes. What users meet often is in the table, so that it reads well in the middle of a
+ * sentence; the other errnos' words are the C library's, with its capital letters.
+ */
 #include <cordage/error.h>
 
 #include <errno.h>
 #include <string.h>
 
+static const struct {
+    int code;
+    const char *words;
+} table[] = {
+    { CORD_ERESOLVE, "name does not resolve" },
+    { CORD_EADDRESS, "malformed address" },
+    { CORD_ETOOLONG, "longer than the buffer" },
+    { CORD_EENCODING, "not in that encoding" },
+    { CORD_EENDED, "the stream ended in the middle" },
+    { -ECANCELED, "cancelled" },
+    { -ETIMEDOUT, "timed out" },
+    { -EAGAIN, "not ready" },
+    { -EBADF, "closed" },
+    { -EOWNERDEAD, "the process died" },
+    { -EPIPE, "broken pipe" },
+    { -ECONNRESET, "connection reset by peer" },
+    { -ECONNREFUSED, "connection refused" },
+    { -EADDRINUSE, "address already in use" },
+    { -EADDRNOTAVAIL, "cannot assign requested address" },
+    { -ENETUNREACH, "network is unreachable" },
+    { -EHOSTUNREACH, "no route to host" },
+    { -ENOTCONN, "not connected" },
+    { -ENOTSOCK, "not a socket" },
+    { -EMSGSIZE, "message too long" },
+    { -ENOENT, "no such file or directory" },
+    { -EACCES, "permission denied" },
+    { -EPERM, "operation not permitted" },
+    { -EMFILE, "too many open files" },
+    { -ENOMEM, "out of memory" },
+    { -EINVAL, "invalid argument" },
+};
+
 const char *cord_strerror(int code)
 {
-    switch (code) {
-    case CORD_ERESOLVE:
-        return "name does not resolve";
-    case CORD_EADDRESS:
-        return "malformed address";
-    case CORD_ETOOLONG:
-        return "longer than the buffer";
-    case CORD_EENCODING:
-        return "not in that encoding";
-    case CORD_EENDED:
-        return "the stream ended in the middle";
-    case -ECANCELED:
-        return "cancelled";
-    case -ETIMEDOUT:
-        return "timed out";
-    case -EAGAIN:
-        return "not ready";
-    case -EADDRINUSE:
-        return "address already in use";
-    case -ECONNREFUSED:
-        return "connection refused";
-    case -ECONNRESET:
-        return "connection reset by peer";
-    case -EPIPE:
-        return "broken pipe";
-    case -EBADF:
-        return "closed";
-    case -EOWNERDEAD:
-        return "the process died";
-    default:
-        break;
-    }
-    const char *words = code < 0 && code > -4096 ? strerrordesc_np(-code) : NULL;
-    return code >= 0 ? "success" : words ? words : "unknown code";
+    if (code >= 0)
+        return "success";
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].code == code)
+            return table[i].words;
+    const char *words = code > -4096 ? strerrordesc_np(-code) : NULL;
+    return words ? words : "unknown code";
 }

@@ -203,6 +203,8 @@ static int failed(int rc, const struct race *race, const struct cordi_address_pa
     bool is_path = parts->transport == CORD_UNIX || parts->transport == CORD_UNIXGRAM;
     if (race->local_failed_with != 0 && race->local_failed_with == rc)
         return cordi_fail_code(rc, "%s: from %s", name, cord_address_text(&race->local, local, sizeof local));
+    if (parts->port == 0 && !is_path)
+        return cordi_fail(rc, "%s: %s; port 0 is for listeners, write the peer's port", name, cord_strerror(rc));
     if (rc == -ECONNREFUSED || (rc == -ENOENT && is_path))
         return cordi_fail(rc, "%s: %s; nothing listens there", name, cord_strerror(rc));
     return cordi_fail_code(rc, "%s", name);

@@ -43,6 +43,8 @@ static int bind_failed(int rc, const cord_address *address)
         return fail(-EADDRINUSE, address, "a file that is no socket has this path");
     case -EADDRNOTAVAIL:
         return fail(rc, address, "no interface here has it; * stands for all of them");
+    case -ENOENT:
+        return fail(rc, address, "the folder of a socket has to be there");
     case -EACCES:
         return fail(rc, address, inet && port < 1024 ? "ports below 1024 need a privilege; choose a higher one" : NULL);
     default:
