@@ -82,7 +82,7 @@ USAGE = [
     (["serve", "exec", "udp:127.0.0.1:0", "--", "cat"], "cordage: serve: exec: udp:127.0.0.1:0: a program needs"),
     (["serve", "echo", ":0", "--", "cat"], "cordage: serve: echo: runs no program; that is cordage serve exec ADDRESS"),
     (["serve", "echo", "tcp:127.0.0.1"], 'cordage: serve: "tcp:127.0.0.1": no port; write tcp:127.0.0.1:PORT'),
-    (["serve", "chat", "tcp::9090"], 'cordage: serve: "tcp::9090": empty host; write tcp:127.0.0.1:9090, or tcp:*:9090'),
+    (["serve", "chat", "tcp::9090"], 'cordage: serve: "tcp::9090": empty host; write tcp:127.0.0.1:9090, or tcp'),
     (["chat", "udp:1", "udp:2"], "cordage: chat: one address, not 2: udp:2"),
     (["connect", "tcp:1", "tcp:2"], "cordage: connect: one address, not 2: tcp:2"),
     (["connect", "localhost"], 'cordage: connect: "localhost": no port; write tcp:localhost:PORT'),
