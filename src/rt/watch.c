@@ -38,8 +38,8 @@ static struct {
     struct cordi_list entries;
     bool running;
     int epoll, wake_fd;
-    int numbers; /* given out */
-    int calling; /* the number whose ended() runs now, 0: none */
+    int numbers;           /* given out */
+    struct entry *calling; /* whose ended() runs now, NULL: none */
 } watch;
 
 static void lock(void)
@@ -98,14 +98,13 @@ static void process_ended(int number)
 {
     lock();
     struct entry *entry = take(number);
-    if (entry != NULL)
-        watch.calling = number;
+    watch.calling = entry;
     unlock();
     if (entry == NULL)
         return;
     entry->ended(entry->arg);
     lock();
-    watch.calling = 0;
+    watch.calling = NULL;
     unlock();
     drop(entry);
 }
@@ -206,7 +205,7 @@ void cordi_owner_unwatch(int number)
     struct entry *entry = take(number);
     if (watch.running)
         cordi_fd_event_set(watch.wake_fd); /* it may have nothing to do any more */
-    while (watch.calling == number) {
+    while (watch.calling != NULL && watch.calling->number == number) {
         unlock();
         cordi_proc_yield();
         lock();
@@ -241,7 +240,12 @@ void cordi_watch_after_fork(int child)
         cordi_fd_close(watch.wake_fd);
         watch.running = false;
     }
-    if (child)
-        cordi_list_init(&watch.entries);
+    if (child) {
+        while (!cordi_list_empty(&watch.entries))
+            drop(CORDI_ITEM(cordi_list_take(&watch.entries), struct entry, link));
+        if (watch.calling != NULL)
+            drop(watch.calling);
+        watch.calling = NULL;
+    }
     unlock();
 }
