@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sys/clock.h"
+#include "sys/ctx.h"
 #include "sys/output.h"
 
 #define RESTART(call)                                                                                                  \
@@ -134,15 +137,21 @@ int cordi_fd_epoll_remove(int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
+/* Before Linux 5.11 there are only whole milliseconds, rounded up. TSan, too, knows the old call only: it runs a
+ * signal's handler late in those that it does not know. */
 int cordi_fd_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t timeout)
 {
-    struct timespec left = { 0 };
-    int rc;
-    if (timeout > 0)
-        left = (struct timespec){ timeout / 1000000000, timeout % 1000000000 };
-    rc = epoll_pwait2(epoll, events, count, timeout < 0 ? NULL : &left, NULL);
-    if (rc < 0 && errno == ENOSYS) /* before Linux 5.11: whole milliseconds, rounded up */
-        rc = epoll_wait(epoll, events, count, timeout < 0 ? -1 : (int)((timeout + 999999) / 1000000));
+    static atomic_bool old = CORDI_TSAN;
+    struct timespec left = { timeout / 1000000000, timeout % 1000000000 };
+    int64_t whole = timeout / 1000000 + (timeout % 1000000 > 0);
+    int rc = -1;
+    if (!atomic_load_explicit(&old, memory_order_relaxed)) {
+        rc = epoll_pwait2(epoll, events, count, timeout < 0 ? NULL : &left, NULL);
+        if (rc < 0 && errno == ENOSYS)
+            atomic_store_explicit(&old, true, memory_order_relaxed);
+    }
+    if (atomic_load_explicit(&old, memory_order_relaxed))
+        rc = epoll_wait(epoll, events, count, timeout < 0 ? -1 : whole < INT_MAX ? (int)whole : INT_MAX);
     if (rc >= 0)
         return rc;
     return errno == EINTR ? 0 : -errno;
