@@ -124,6 +124,9 @@ def main():
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
     limit = SECONDS * max(1, int(os.environ.get("CORD_TEST_SLOW", "1")))
+    # A script's background job, or nohup, hands on ignored signals; what is caught here is default in the programs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     results = []
     with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
         jobs = [pool.submit(run, name, command, environment(build), limit, args.pattern != "")
