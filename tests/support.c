@@ -3,7 +3,9 @@
 /* How a test runs. Each test and mode is a Check suite of its own, run in a forked child with a time limit; its result
  * is printed at once, as `ok NAME`, `not ok NAME: why` or `skip NAME: why` (tools/run_tests.py reads these lines; what
  * else was printed since the last of them belongs to the test). ck_assert in a coroutine or thread ends the child,
- * in a child process it leaves its words in Check's shared file and ends that process, whose parent then fails.
+ * in a process that the test started it leaves its words in shared memory and ends that process; the test has failed.
+ * Check's own way there, a stream of messages under a lock, is open only to the process that Check forked: a fork
+ * beside another thread's ck_assert would leave the lock taken in the new process for ever.
  *
  * Before and after the body a census is taken: descriptors, children, threads. What the library keeps for itself for
  * good does not count: its event, epoll and ring descriptors (bounded), threads and processes named "cord-...".
@@ -25,6 +27,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#undef _ck_assert_failed /* here Check's own is meant */
+
 #ifdef __has_feature
 #define TSAN __has_feature(thread_sanitizer)
 #elif defined(__SANITIZE_THREAD__)
@@ -33,14 +37,16 @@
 #define TSAN 0
 #endif
 
-enum { SECONDS = 20, KEPT_DESCRIPTORS = 16, SKIPPED = 77 };
+enum { SECONDS = 20, KEPT_DESCRIPTORS = 16, FAILED = 1, SKIPPED = 77 };
 
 struct mode mode;
 
-/* Shared by all processes of a test: what skip() said. */
+/* Shared by all processes of a test. */
 struct report {
-    atomic_int skipped;
-    char why[256];
+    atomic_int said;            /* SKIPPED, or FAILED in a process of its own; the first word counts */
+    char why[1024];             /* its words */
+    _Atomic(const char *) file; /* the last assertion that held */
+    atomic_int line;
 };
 
 static struct {
@@ -175,17 +181,44 @@ static void settle(struct census before)
 
 /* Running one test. */
 
-_Noreturn void skip(const char *why)
+/* Ends the calling process with words for all of them. */
+static _Noreturn void leave(int what, const char *why)
 {
-    snprintf(now.report->why, sizeof now.report->why, "%s", why);
-    atomic_store(&now.report->skipped, 1);
-    _exit(getpid() == now.pid ? 0 : SKIPPED);
+    int nothing = 0;
+    if (atomic_compare_exchange_strong(&now.report->said, &nothing, what))
+        snprintf(now.report->why, sizeof now.report->why, "%s", why);
+    _exit(getpid() == now.pid && what == SKIPPED ? 0 : what);
+}
+
+void skip(const char *why)
+{
+    leave(SKIPPED, why);
 }
 
 static void leave_if_skipped(void)
 {
-    if (atomic_load(&now.report->skipped))
+    if (atomic_load(&now.report->said) == SKIPPED)
         _exit(getpid() == now.pid ? 0 : SKIPPED);
+}
+
+void held(const char *file, int line)
+{
+    atomic_store_explicit(&now.report->file, file, memory_order_relaxed);
+    atomic_store_explicit(&now.report->line, line, memory_order_relaxed);
+}
+
+void failed(const char *file, int line, const char *what, const char *format, ...)
+{
+    char words[512] = "", why[sizeof now.report->why];
+    va_list list;
+    va_start(list, format);
+    if (format)
+        vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    if (getpid() == now.pid)
+        _ck_assert_failed(file, line, what, words[0] ? "%s" : NULL, words);
+    snprintf(why, sizeof why, "%s:%d: %s", file, line, words[0] ? words : what);
+    leave(FAILED, why);
 }
 
 static int run_body(void *unused)
@@ -275,9 +308,15 @@ static bool run_one(const char *name)
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_SILENT);
     TestResult **results = srunner_results(runner);
-    bool passed = tr_rtype(results[0]) == CK_PASS;
+    int said = atomic_load(&now.report->said);
+    bool passed = tr_rtype(results[0]) == CK_PASS && said != FAILED;
+    bool ended = tr_rtype(results[0]) == CK_ERROR && atomic_load(&now.report->file); /* by a signal or the time limit */
     char why[1024];
-    snprintf(why, sizeof why, "%s:%d: %s", tr_lfile(results[0]), tr_lno(results[0]), tr_msg(results[0]));
+    if (said == FAILED)
+        snprintf(why, sizeof why, "%s", now.report->why);
+    else
+        snprintf(why, sizeof why, "%s:%d: %s", ended ? atomic_load(&now.report->file) : tr_lfile(results[0]),
+                 ended ? atomic_load(&now.report->line) : tr_lno(results[0]), tr_msg(results[0]));
     for (char *p = why; (p = strchr(p, '\n'));)
         *p = ' ';
     free(results);
@@ -286,7 +325,7 @@ static bool run_one(const char *name)
 
     if (!passed)
         printf("not ok %s: %s\n", name, why);
-    else if (atomic_load(&now.report->skipped))
+    else if (said == SKIPPED)
         printf("skip %s: %s\n", name, now.report->why);
     else
         printf("ok %s\n", name);
@@ -408,14 +447,16 @@ void ok_(const char *what, long got, const char *file, int line)
     if (got == -ENOSYS && syscall(SYS_pidfd_open, getpid(), 0) < 0)
         skip("no pidfd_open(2) here");
     if (got < 0)
-        ck_abort_msg("%s:%d: %s is %ld: %s", file, line, what, got, cord_error_detail());
+        failed(file, line, what, "%s is %ld: %s", what, got, cord_error_detail());
+    held(file, line);
 }
 
 void is_(const char *what, long got, long want, const char *file, int line)
 {
     if (got != want)
-        ck_abort_msg("%s:%d: %s is %ld (%s), not %ld (%s)", file, line, what, got, got < 0 ? cord_error_detail() : "",
-                     want, want < 0 ? cord_strerror((int)want) : "");
+        failed(file, line, what, "%s is %ld (%s), not %ld (%s)", what, got, got < 0 ? cord_error_detail() : "", want,
+               want < 0 ? cord_strerror((int)want) : "");
+    held(file, line);
 }
 
 /* A process task is a fork of a program with threads, after which it may start threads itself. */

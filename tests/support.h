@@ -19,6 +19,13 @@
 
 #include <cordage.h>
 
+/* What ck_assert calls when it holds and when it fails; see support.c why these are not Check's own. */
+void held(const char *file, int line);
+_Noreturn void failed(const char *file, int line, const char *what, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+#define _mark_point held
+#define _ck_assert_failed failed
+
 struct mode {
     const char *name; /* "coroutine-epoll" */
     cord_kind kind;
