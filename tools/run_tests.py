@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests and ends with the line `N passed, N failed, N skipped`.
 
-    tools/run_tests.py [PATTERN] [--build DIR] [-j N] [--repeat N] [--under COMMAND] [--programs-only] [-v]
+    tools/run_tests.py [PATTERN] [--build DIR] [-j N] [--repeat N] [--under COMMAND] [--programs-only] [--once] [-v]
 
 A test program is an executable in DIR/tests (from tests/*.c, with tests/support.c). A test script is an executable
 tests/interop/*.py, tests/interop/*.sh, tools/check_*.py or tools/check_*.sh. Both print one line for each test:
@@ -15,6 +15,10 @@ a script is run as a whole, when its file name contains PATTERN. Standard input 
 CORDAGE_BUILD and CORDAGE_SOURCE (absolute), LC_ALL=C.UTF-8, and PATH begins with the build directory, so that
 `cordage` is the one just built. CORD_TEST_SLOW multiplies every time limit, of tests and of the run of each file.
 A file that prints no line, that ends badly or that runs out of time is a failure too.
+
+A test that fails is run once more, alone, when few have failed: on a loaded machine a bound against hangs may have been
+too short. One that passes then counts as passed and is listed with its first failure, so that it is seen; --once
+leaves the second run out.
 """
 import argparse
 import collections
@@ -32,6 +36,7 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 LINE = re.compile(r"^(ok|not ok|skip) ([\w./-]+\.[\w./-]+(?:\[[\w-]+\])?)(?:: (.*))?$")
 SECONDS = 300  # for one program or script
+SECOND_CHANCES = 10
 SCRIPTS = ["tests/interop/*.py", "tests/interop/*.sh", "tools/check_*.py", "tools/check_*.sh"]
 
 
@@ -98,6 +103,21 @@ def run(name, command, env, limit, may_be_empty):
     return results
 
 
+def again(failures, commands, env, limit):
+    """Runs each failed test once more, alone: the names of those that passed."""
+    passed = set()
+    for test in failures if len(failures) <= SECOND_CHANCES else []:
+        subject = test.split(".")[0]
+        command = commands.get(subject, commands.get(test))
+        if command:
+            alone = [] if "check_" in command[-1] else [test.split(".", 1)[-1].split("[")[0]]
+            results = run(subject, command + alone, env, limit, False)
+            if ("ok", test) in [(result, name) for result, name, *_ in results]:
+                passed.add(test)
+                print(f"passed alone, on the second try: {test}", flush=True)
+    return passed
+
+
 def report(results):
     """Prints the failures with their output and the reasons of the skips; answers the exit code."""
     count = collections.Counter(result for result, *_ in results)
@@ -120,6 +140,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="the whole run so many times")
     parser.add_argument("--under", default="", metavar="COMMAND", help="runs the programs under it (valgrind)")
     parser.add_argument("--programs-only", action="store_true", help="leaves the scripts out")
+    parser.add_argument("--once", action="store_true", help="no second run of a test that failed")
     parser.add_argument("-v", "--verbose", action="store_true", help="prints the passing tests too")
     args = parser.parse_args()
     build = pathlib.Path(args.build).resolve()
@@ -128,10 +149,10 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     results = []
+    found = find(build, args.pattern, shlex.split(args.under), args.programs_only)
     with concurrent.futures.ThreadPoolExecutor(args.j) as pool:
         jobs = [pool.submit(run, name, command, environment(build), limit, args.pattern != "")
-                for _ in range(args.repeat)
-                for name, command in find(build, args.pattern, shlex.split(args.under), args.programs_only)]
+                for _ in range(args.repeat) for name, command in found]
         for job in concurrent.futures.as_completed(jobs):
             for result, test, why, output in job.result():
                 results.append((result, test, why, output))
@@ -139,7 +160,10 @@ def main():
                     print(f"not ok {test}: {why}", *(f"    {line}" for line in output), sep="\n", flush=True)
                 elif args.verbose:
                     print(f"{result} {test}{': ' if why else ''}{why}", flush=True)
-    return report(results)
+    failures = [test for result, test, *_ in results if result == "not ok"]
+    commands = {name.removeprefix("check_"): command for name, command in found}
+    good = set() if args.once else again(failures, commands, environment(build), limit)
+    return report([("ok" if test in good else result, test, why, output) for result, test, why, output in results])
 
 
 if __name__ == "__main__":
