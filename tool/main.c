@@ -34,6 +34,16 @@ const struct command commands[COMMANDS] = {
       "The words of TEXT are sent with a space between them; - sends all of stdin; without TEXT a line is asked for.\n",
       "", run_send },
     { "doctor", "", "what this machine allows", "Ends with one line of verdict.\n", "", run_doctor },
+    { "bench", "[SUBJECT...]", "what its parts cost on this machine, beside what one would use instead",
+      "SUBJECT is\n"
+      "  tasks     start and join of each kind; pthread_create, fork\n"
+      "  switch    two coroutines take turns; sched_yield of two threads\n"
+      "  lock      acquire and release, local and shared; pthread_mutex\n"
+      "  queue     between two coroutines, threads, processes; pipe\n"
+      "  tcp       echo over loopback on epoll, on io_uring and with threads; a raw epoll loop\n"
+      "  timers    arm and cancel with 10,000 armed; timer_settime\n"
+      "or several of them; all of them unless one is given.\n",
+      "tasks switch lock queue tcp timers", run_bench },
 };
 
 void say(const char *format, ...)
@@ -160,7 +170,7 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
     open_standard_files();
-    struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1 };
+    struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1, .seconds = 2 * CORD_SECOND };
     arguments.command = argc > 1 ? find_command(argv[1]) : NULL;
     if (!arguments.command)
         return without_command(argc, argv);

@@ -22,7 +22,8 @@ const struct option_row option_table[] = {
     { OPTION_REPLY, 0, "reply", NULL, "", IN_SEND, "print what comes back" },
     { OPTION_ENCODING, 0, "encoding", "E", "utf-8 gbk gb18030 ascii latin-1", IN_SERVE | IN_CONNECT | IN_SEND,
       "the peer's encoding: utf-8, gbk, gb18030, ascii or latin-1" },
-    { OPTION_JSON, 0, "json", NULL, "", IN_DOCTOR, "for programs to read" },
+    { OPTION_SECONDS, 0, "seconds", "S", "", IN_BENCH, "how long each subject takes, about (default 2)" },
+    { OPTION_JSON, 0, "json", NULL, "", IN_DOCTOR | IN_BENCH, "for programs to read" },
     { OPTION_QUIET, 'q', "quiet", NULL, "", IN_SERVE, "no diagnostics" },
     { OPTION_VERBOSE, 'v', "verbose", NULL, "", IN_SERVE, "a line for each connection that opens and closes" },
     { OPTION_HELP, 'h', "help", NULL, "", IN_ALL | IN_MAIN, "this help" },
@@ -146,6 +147,10 @@ static int read_value(struct arguments *a, const char *who, const struct option_
         return read_time(&a->timeout, who, row, value);
     case OPTION_WAIT:
         return read_time(&a->wait, who, row, value);
+    case OPTION_SECONDS:
+        if (cord_span_parse(&a->seconds, value) < 0 || a->seconds <= 0 || a->seconds > CORD_HOUR)
+            return usage_error(who, "--seconds %s: write more than 0 and at most 3600", value);
+        return 0;
     case OPTION_ENCODING:
         if (cord_decoder_init(&decoder, value, CORD_STRICT) < 0)
             return usage_error(who, "--encoding: %s", cord_error_detail());

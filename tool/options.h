@@ -14,6 +14,7 @@ enum option_id {
     OPTION_WAIT,
     OPTION_REPLY,
     OPTION_ENCODING,
+    OPTION_SECONDS,
     OPTION_JSON,
     OPTION_QUIET,
     OPTION_VERBOSE,
@@ -23,7 +24,16 @@ enum option_id {
 };
 
 /* Where an option may stand: a bit for each command in the order of commands[], and one for `cordage` alone. */
-enum { IN_SERVE = 1, IN_CHAT = 2, IN_CONNECT = 4, IN_SEND = 8, IN_DOCTOR = 16, IN_ALL = 31, IN_MAIN = 32 };
+enum {
+    IN_SERVE = 1,
+    IN_CHAT = 2,
+    IN_CONNECT = 4,
+    IN_SEND = 8,
+    IN_DOCTOR = 16,
+    IN_BENCH = 32,
+    IN_ALL = 63,
+    IN_MAIN = 64
+};
 
 struct option_row {
     enum option_id id;

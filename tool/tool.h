@@ -28,6 +28,7 @@ struct arguments {
     cord_span idle, grace;
     cord_span timeout;    /* < 0: not given */
     cord_span wait;       /* < 0: not given */
+    cord_span seconds;    /* of bench, for each subject */
     const char *encoding; /* NULL: not given */
     const char *name;
     bool quiet, verbose, reply, json;
@@ -43,7 +44,7 @@ struct command {
     const char *choices; /* what its first operand can be, for completions; "" if anything */
     int (*run)(const struct arguments *arguments);
 };
-enum { COMMANDS = 5 };
+enum { COMMANDS = 6 };
 extern const struct command commands[COMMANDS];
 
 int run_serve(const struct arguments *arguments);
@@ -51,6 +52,7 @@ int run_chat(const struct arguments *arguments);
 int run_connect(const struct arguments *arguments);
 int run_send(const struct arguments *arguments);
 int run_doctor(const struct arguments *arguments);
+int run_bench(const struct arguments *arguments);
 
 /* ---- options.c ---- */
 
