@@ -46,8 +46,8 @@ static int measure(struct bench *b, const struct row *row, uint64_t count, int64
     int rc = row->run(b, row->which, count);
     *wall = cord_now() - before;
     *cpu = b->cpu >= 0 ? b->cpu : cpu_now() - cpu_before;
-    if (rc == 0 && cord_yield() < 0) /* Ctrl-C: rows that block the loop do not see it */
-        rc = -ECANCELED;
+    if (cord_run_signal() != 0) /* rows that block the loop, or never wait, do not see that they are cancelled */
+        return -ECANCELED;
     return rc;
 }
 

@@ -148,8 +148,8 @@ static int read_value(struct arguments *a, const char *who, const struct option_
     case OPTION_WAIT:
         return read_time(&a->wait, who, row, value);
     case OPTION_SECONDS:
-        if (cord_span_parse(&a->seconds, value) < 0 || a->seconds <= 0 || a->seconds > CORD_HOUR)
-            return usage_error(who, "--seconds %s: write more than 0 and at most 3600", value);
+        if (cord_span_parse(&a->seconds, value) < 0 || a->seconds <= 0 || a->seconds > CORD_MINUTE)
+            return usage_error(who, "--seconds %s: write more than 0 and at most 60", value);
         return 0;
     case OPTION_ENCODING:
         if (cord_decoder_init(&decoder, value, CORD_STRICT) < 0)

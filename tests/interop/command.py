@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from pairs import BUILD, PATIENCE, case, check, command, in_kinds, receive, reset, run_cases, same, udp, until
+from pairs import BUILD, PATIENCE, Program, case, check, command, in_kinds, receive, reset, run_cases, same, udp, until
 
 COMMAND = str(BUILD / "cordage")
 NO_LANGUAGE = {"LC_ALL": "C"}
@@ -58,8 +58,8 @@ def stops(server):
 
 USAGE = [
     ([], "Usage:"),
-    (["sevre"], 'cordage: unknown command "sevre"; did you mean "serve"? (serve chat connect send doctor)'),
-    (["xyzzy"], 'cordage: unknown command "xyzzy" (serve chat connect send doctor)'),
+    (["sevre"], 'cordage: unknown command "sevre"; did you mean "serve"? (serve chat connect send doctor bench)'),
+    (["xyzzy"], 'cordage: unknown command "xyzzy" (serve chat connect send doctor bench)'),
     (["--verison"], 'cordage: unknown option --verison; did you mean "--version"?'),
     (["--completions", "tcsh"], "cordage: --completions tcsh: choose bash, zsh or fish"),
     (["--completions"], "cordage: --completions needs a value: bash zsh fish"),
@@ -91,6 +91,9 @@ USAGE = [
     (["connect"], "cordage: connect: no address;"),
     (["send"], "cordage: send: no address;"),
     (["doctor", "me"], "cordage: doctor: it takes no operand: me"),
+    (["bench", "lock", "tsaks"], 'cordage: bench: unknown subject "tsaks"; did you mean "tasks"? '
+                                 "(tasks switch lock queue tcp timers)"),
+    (["bench", "--seconds", "0"], "cordage: bench: --seconds 0: write more than 0 and at most 60"),
     (["send", "tcp:1", "--kind", "thread"], "cordage: send: unknown option --kind"),
 ]
 
@@ -143,7 +146,7 @@ def _():
 @case("command.help_and_version_on_stdout")
 def _():
     for args in (["-h"], ["--help"], ["serve", "-h"], ["chat", "--help"], ["connect", "-h"], ["send", "-h"],
-                 ["doctor", "-h"], ["help"], ["-V"], ["--version"]):
+                 ["doctor", "-h"], ["bench", "-h"], ["help"], ["-V"], ["--version"]):
         code, out, err = run(*args)
         same([code, err], [0, ""], f"{args}")
         check(len(out) > 50, f"{args} prints {out!r}")
@@ -158,7 +161,9 @@ def _():
     script = run("--completions", "bash")[1]
     for words, wanted in ((["cordage", "se"], ["serve", "send"]), (["cordage", "serve", "e"], ["echo", "exec"]),
                           (["cordage", "serve", "-k", "th"], ["thread"]),
-                          (["cordage", "send", "--e"], ["--encoding"]), (["cordage", "doctor", "--j"], ["--json"])):
+                          (["cordage", "send", "--e"], ["--encoding"]), (["cordage", "doctor", "--j"], ["--json"]),
+                          (["cordage", "be"], ["bench"]), (["cordage", "bench", "ti"], ["timers"]),
+                          (["cordage", "bench", "--s"], ["--seconds"])):
         line = " ".join(words)
         ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _cordage\nprintf "%s " "${{COMPREPLY[@]}}"'
         done = subprocess.run(["bash", "-c", script + "\n" + ask], capture_output=True, timeout=PATIENCE, check=True)
@@ -179,6 +184,57 @@ def _():
     for backend in "epoll", "uring":
         facts = json.loads(run("doctor", "--json", CORD_BACKEND=backend)[1])
         check(facts["backend"] == backend or facts["backend_reason"], f"{backend} is chosen or the reason is told")
+
+
+# Bench
+
+
+BENCH = {"tasks": 6, "switch": 2, "lock": 4, "queue": 5, "tcp": 4, "timers": 3}  # subjects and their rows
+
+
+@case("command.bench_json_has_every_subject_with_its_ratios", 120)
+def _():
+    code, out, err = run("bench", "--json", "--seconds", "0.1")
+    same([code, err], [0, ""], "bench --json")
+    report = json.loads(out)
+    same({s["subject"]: len(s["rows"]) for s in report["subjects"]}, BENCH, "subjects and rows")
+    for subject in report["subjects"]:
+        rows = {row["name"]: row for row in subject["rows"]}
+        check(any("beside" in row for row in rows.values()), f"{subject['subject']} stands beside something")
+        for name, row in rows.items():
+            check(not row["here"] or (row["ns"] > 0 and row["operations"] > 1), f"{name}: {row}")
+            if "beside" in row:
+                check(rows[row["beside"]]["here"] and row["time_ratio"] > 0 and row["cpu_ratio"] > 0, f"{name}: {row}")
+
+
+@case("command.bench_prints_one_aligned_table_for_each_subject")
+def _():
+    code, out, err = run("bench", "timers", "lock", "--seconds", "0.05")
+    same([code, err], [0, ""], "bench")
+    tables = [table.splitlines() for table in out.split("\n\n")[1:]]
+    same([table[0].split(":")[0] for table in tables], ["lock", "timers"], "the tables")
+    for table in tables:
+        same(len(table) - 2, BENCH[table[0].split(":")[0]], f"rows of {table}")
+        end = table[1].index("CPU each") + len("CPU each")
+        check(all(row[end - 3] == " " and row[end - 2:end] in ("ns", "us", "ms") for row in table[2:]), f"{table}")
+    same([re.search(r"\x1b", out), "no such" in out], [None, False], "plain text")
+
+
+@case("command.bench_interrupted_leaves_nothing", 120)
+def _():
+    for subject in BENCH:
+        program = command("bench", subject, "--seconds", "20", **NO_LANGUAGE)
+        program.wait_for("less is better.\n")
+        if subject == "tcp":
+            until(lambda p=program: len(p.group()) > 3, "its servers")
+        os.kill(program.pid, signal.SIGINT)
+        same(program.end(), 130, f"exit code of {subject}: {program.tail()}")
+        same(program.err, "cordage: bench: interrupted after 0 subjects\n", f"stderr of {subject}")
+        until(lambda p=program: not p.group(), "no process is left behind")
+    program = command("bench", "tcp", "--seconds", "20", **NO_LANGUAGE)
+    until(lambda: len(program.group()) > 3, "its servers")
+    program.kill()
+    until(lambda: not program.group(), "no server outlives a killed bench")
 
 
 # Handlers in every kind
@@ -261,6 +317,68 @@ def _(kind):
     with join(at) as sk:
         sk.sendall(b"1000\n")
         check(sk.recv(100).endswith(b" 1000\n"), "a program that stays")
+        stops(server)
+
+
+def serve_program(kind, address, *program, **env):
+    """A server that runs the program for each connection, and where it listens. It inherits a file as number 9."""
+    server = Program(["/bin/sh", "-c", 'exec "$@" 9</etc/passwd', "sh", COMMAND, "serve", "exec", address, "-k", kind,
+                      "--", *program], **dict(NO_LANGUAGE, **env))
+    server.wait_for("listening ", 1, "err")
+    until(lambda: server.err.count("\n") >= 1, "a whole line")
+    return server, ("127.0.0.1", int(server.err.strip().rpartition(":")[2]))
+
+
+def everything(sk):
+    data = b""
+    while piece := sk.recv(65536):
+        data += piece
+    return data.decode()
+
+
+@in_kinds("command.serve_program_environment_is_tcpservers")
+def _(kind):
+    stale = {name: "stale" for name in ("TCPREMOTEHOST", "TCPLOCALHOST", "TCPREMOTEINFO", "UNIXLOCALPATH", "PROTO")}
+    for address in "tcp:*:0", "tcp:[::]:0":  # the connection's own end, not the listener's
+        server, at = serve_program(kind, address, "env", **stale)
+        with join(at) as sk:
+            lines = dict(line.split("=", 1) for line in everything(sk).splitlines() if "=" in line)
+            names = {name: value for name, value in lines.items() if name.startswith(("TCP", "UNIX", "PROTO"))}
+            same(names, {"PROTO": "TCP", "TCPLOCALIP": "127.0.0.1", "TCPLOCALPORT": str(at[1]),
+                         "TCPREMOTEIP": "127.0.0.1", "TCPREMOTEPORT": str(sk.getsockname()[1])}, f"names at {address}")
+        stops(server)
+    server = command("serve", "exec", "unix:exec.sock", "--", "env", **dict(NO_LANGUAGE, TCPREMOTEIP="stale", **stale))
+    server.wait_for("listening unix:exec.sock\n", 1, "err")
+    with join("exec.sock", socket.AF_UNIX) as sk:
+        names = {line for line in everything(sk).splitlines() if line.startswith(("TCP", "UNIX", "PROTO"))}
+        same(names, {"PROTO=UNIX", "UNIXLOCALPATH=exec.sock"}, "names of a unix connection")
+    stops(server)
+
+
+@in_kinds("command.serve_program_has_three_descriptors_and_no_shell")
+def _(kind):
+    listing = "import os, sys; print(sorted(map(int, os.listdir('/proc/self/fd')))[:-1], sys.argv[1:])"
+    words = ["$HOME", "a b", ";", "`id`", "*"]
+    server, at = serve_program(kind, "tcp:127.0.0.1:0", sys.executable, "-c", listing, *words)
+    with join(at) as first, join(at) as second:
+        first.shutdown(socket.SHUT_WR)
+        same(everything(first), f"[0, 1, 2] {words}\n", "descriptors and words")
+        same(everything(second), f"[0, 1, 2] {words}\n", "descriptors and words beside another connection")
+    stops(server)
+
+
+@in_kinds("command.serve_program_ends_with_all_it_started")
+def _(kind):
+    server, at = serve_program(kind, "tcp:127.0.0.1:0", "sh", "-c",
+                               "sleep 1000 & echo $! $$; read x; test $x || exec sleep 1000")
+    with join(at) as sk:  # the program ends of itself
+        child, _ = map(int, sk.makefile().readline().split())
+        check(os.path.exists(f"/proc/{child}"), "the program's own child")
+        sk.sendall(b"x\n")
+        until(lambda: child not in server.group(), "what the program left behind has ended")
+    with join(at) as sk:  # the server ends
+        pids = set(map(int, sk.makefile().readline().split()))
+        check(pids <= set(server.group()), "the program and its child run")
         stops(server)
 
 

@@ -200,14 +200,14 @@ class Program:
         self.process.wait()
 
     def group(self):
-        """The ids of the processes it and its children are."""
+        """The ids of the processes of its session: itself, its children and theirs."""
         pids = []
         for entry in pathlib.Path("/proc").iterdir():
             try:
                 stat = (entry / "stat").read_text().rsplit(")", 1)[1].split() if entry.name.isdigit() else None
             except OSError:
                 continue
-            if stat and int(stat[2]) == self.pid and stat[0] not in "ZX":
+            if stat and int(stat[3]) == self.pid and stat[0] not in "ZX":
                 pids.append(int(entry.name))
         return sorted(pids)
 
@@ -305,10 +305,11 @@ def _one(function, seconds, pipe):
             result = f"not {type(why).__name__}: {why} at {_where()}"
         signal.alarm(0)
         for program in Program.running:
-            try:
-                os.killpg(program.pid, signal.SIGKILL)
-            except OSError:
-                pass
+            for pid in program.group():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
         os.chdir("/")
     os.write(pipe, result.replace("\n", "\\n").encode()[:4000])
 
