@@ -50,8 +50,8 @@ CORD_API CORD_MUST_CHECK int cord_pool_new(cord_pool **ret, const cord_pool_opti
 
 /* Runs all jobs of the batch and waits: 0, or the code of the first that failed, with its sentence; the others are then
  * not begun any more. A worker process that died at a job: -EOWNERDEAD. Several tasks may map at once; out may hold
- * some results after a failure. When time is up, worker processes at its
- * jobs are ended, and jobs that run in this process are waited for, since they write to out.
+ * some results after a failure. When time is up, worker processes at its jobs are ended, and jobs that run in this
+ * process are waited for, since they write to out.
  * Fails: -ETIMEDOUT, -ECANCELED, -EPIPE (the pool was shut down), and what a job answered. */
 CORD_API CORD_MUST_CHECK int cord_pool_map(cord_pool *pool, cord_batch batch, cord_deadline deadline);
 
