@@ -102,12 +102,9 @@ int run_chat(const struct arguments *a)
                                                                              : "guest",
                          .prompt = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) ? ">>>" : NULL };
     cord_address peer;
-    int rc = cord_connect(&chat.room, address, NULL, a->timeout >= 0 ? cord_in(a->timeout) : CORD_FOREVER);
-    if (rc == 0)
-        rc = cord_peer(chat.room, &peer);
+    int rc = reach(&chat.room, &peer, &chat.stream, address, a->timeout >= 0 ? cord_in(a->timeout) : CORD_FOREVER);
     if (rc < 0)
         return rc;
-    chat.stream = peer.transport == CORD_TCP || peer.transport == CORD_UNIX;
     cord_address_text(&peer, chat.room_text, sizeof chat.room_text);
     cord_task *talker;
     rc = cord_task_start(&talker, talk, &chat, 0, &(cord_task_options){ .name = "talk", .daemon = true });

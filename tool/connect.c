@@ -112,11 +112,8 @@ static ssize_t hear(struct link *link)
 static int open_link(struct link *link, const struct arguments *a)
 {
     cord_address peer;
-    int rc = cord_connect(&link->peer, a->words[0], NULL, a->timeout >= 0 ? cord_in(a->timeout) : CORD_FOREVER);
-    if (rc == 0)
-        rc = cord_peer(link->peer, &peer);
-    if (rc == 0)
-        link->stream = peer.transport != CORD_UDP && peer.transport != CORD_UNIXGRAM;
+    int rc =
+        reach(&link->peer, &peer, &link->stream, a->words[0], a->timeout >= 0 ? cord_in(a->timeout) : CORD_FOREVER);
     if (rc == 0)
         rc = cord_connect(&link->in, "fd:0", NULL, CORD_FOREVER);
     if (rc == 0)

@@ -58,6 +58,18 @@ void say(const char *format, ...)
     fputs(line, stderr);
 }
 
+int reach(cord_socket *ret, cord_address *peer, bool *is_stream, const char *address, cord_deadline deadline)
+{
+    int rc = cord_connect(ret, address, NULL, deadline);
+    if (rc < 0)
+        return rc;
+    rc = cord_peer(*ret, peer);
+    if (rc < 0)
+        cord_close(ret);
+    *is_stream = rc == 0 && peer->transport != CORD_UDP && peer->transport != CORD_UNIXGRAM;
+    return rc;
+}
+
 static int join_task(void *task)
 {
     return cord_task_join(task, CORD_FOREVER, NULL);

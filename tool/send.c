@@ -54,13 +54,11 @@ static ssize_t deliver(const struct arguments *a, const char *bytes, size_t size
     cord_deadline deadline = cord_in(a->timeout >= 0 ? a->timeout : 10 * CORD_SECOND);
     cord_socket peer;
     cord_address address;
-    ssize_t rc = cord_connect(&peer, a->words[0], NULL, deadline);
+    bool stream;
+    ssize_t rc = reach(&peer, &address, &stream, a->words[0], deadline);
     if (rc < 0)
         return rc;
-    rc = cord_peer(peer, &address);
-    bool stream = rc == 0 && address.transport != CORD_UDP && address.transport != CORD_UNIXGRAM;
-    if (rc == 0)
-        rc = cord_send_all(peer, bytes, size, deadline);
+    rc = cord_send_all(peer, bytes, size, deadline);
     if (rc >= 0 && a->reply)
         rc = print_reply(a, peer, buf, deadline);
     if (rc >= 0 && stream && cord_shutdown(peer, SHUT_WR) < 0)

@@ -135,6 +135,9 @@ int room_console(void *arg);
 /* One line on stderr, "cordage: ..." in front. */
 void say(const char *format, ...) CORD_PRINTF(1, 2);
 
+/* Connects to the address; tells who is there, and whether by a stream or by datagrams. As cord_connect(). */
+int reach(cord_socket *ret, cord_address *peer, bool *is_stream, const char *address, cord_deadline deadline);
+
 /* Cancels a task and waits for its end, also when the caller itself was cancelled: it uses the caller's memory. */
 void end_task(cord_task *task);
 

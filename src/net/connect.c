@@ -65,6 +65,20 @@ static uint64_t take(struct race *race, int i)
     return handle;
 }
 
+/* Attempt number i has come to its end: it is through (rc 0) or failed. */
+static void settle(struct race *race, int i, int rc)
+{
+    int origin = race->origins[i];
+    uint64_t handle = take(race, i);
+    if (rc == 0) {
+        race->winner = handle;
+        race->winner_origin = origin;
+        return;
+    }
+    abandon(handle);
+    note_failure(race, rc);
+}
+
 /* A socket to connect with; -errno. */
 static int prepare(struct race *race, const cord_address *to)
 {
@@ -111,37 +125,22 @@ static int begin(struct race *race)
         return rc;
     }
     rc = cordi_io_connect(race->ios[i], raw(&race->list[origin]), race->list[origin].length);
-    if (rc == -EINPROGRESS)
-        return 0;
-    uint64_t handle = take(race, i);
-    if (rc == 0) {
-        race->winner = handle;
-        race->winner_origin = origin;
-        return 0;
-    }
-    abandon(handle);
-    note_failure(race, rc);
+    if (rc != -EINPROGRESS)
+        settle(race, i, rc);
     return 0;
 }
 
 /* Attempt number i is ready: it is through, has failed, or the hint was false. */
 static void judge(struct race *race, int i)
 {
-    int fd = cordi_io_fd(race->ios[i]), error = 0, origin = race->origins[i];
+    int fd = cordi_io_fd(race->ios[i]), error = 0;
     cord_address peer;
     int rc = cordi_net_get(fd, SOL_SOCKET, SO_ERROR, &error);
     if (rc == 0)
         rc = -error;
     if (rc == 0 && cordi_socket_name(fd, CORD_TCP, cordi_net_peer, &peer) < 0)
         return;
-    uint64_t handle = take(race, i);
-    if (rc == 0) {
-        race->winner = handle;
-        race->winner_origin = origin;
-        return;
-    }
-    abandon(handle);
-    note_failure(race, rc);
+    settle(race, i, rc);
 }
 
 /* Waits until one is through, fails, or `until` passes. */

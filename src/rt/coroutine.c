@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "rt/loop.h"
 #include "rt/runtime.h"
@@ -51,14 +50,7 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
     cordi_task_init(task, CORD_COROUTINE, options);
     task->stack = stack;
     task->block = block;
-    task->fn = fn;
-    task->arg = place;
-    task->result = place + ((arg_size + 15) & ~(size_t)15);
-    task->result_size = (uint32_t)options->result_size;
-    if (arg_size > 0)
-        memcpy(task->arg, arg, arg_size);
-    else
-        memcpy(&task->arg, &arg, sizeof arg);
+    cordi_task_load(task, fn, place, arg, arg_size, options);
     cordi_ctx_make(&task->ctx, stack.low, stack.usable, block != NULL ? (char *)task : place, run, task);
     *ret = task;
     return 0;

@@ -305,6 +305,13 @@ void cordi_io_expect_waiter(uint64_t handle)
         __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
 }
 
+static void wake_both(struct cord_task *const wake[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (wake[i] != NULL)
+            cordi_wake(wake[i]);
+}
+
 void cordi_io_event(uint64_t handle, int events)
 {
     struct cordi_io *io = slot_of(handle);
@@ -319,9 +326,7 @@ void cordi_io_event(uint64_t handle, int events)
             wake[1] = report(&io->direction[CORDI_WRITE]);
     }
     cordi_spin_unlock(&io->bits, 1);
-    for (int i = 0; i < 2; i++)
-        if (wake[i] != NULL)
-            cordi_wake(wake[i]);
+    wake_both(wake);
 }
 
 enum { LISTED, NOT_NEEDED, IS_CLOSED };
@@ -472,9 +477,7 @@ static void leave_home(struct cordi_io *io, uint32_t loop_id)
             wake[i] = report(&io->direction[i]);
     }
     cordi_spin_unlock(&io->bits, 1);
-    for (int i = 0; i < 2; i++)
-        if (wake[i] != NULL)
-            cordi_wake(wake[i]);
+    wake_both(wake);
 }
 
 void cordi_io_loop_ends(uint32_t loop_id)

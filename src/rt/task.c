@@ -145,6 +145,19 @@ static size_t rounded(size_t size)
     return (size + 15) & ~(size_t)15;
 }
 
+void cordi_task_load(struct cord_task *task, cord_fn *fn, void *place, const void *arg, size_t arg_size,
+                     const cord_task_options *options)
+{
+    task->fn = fn;
+    task->arg = place;
+    task->result = (char *)place + rounded(arg_size);
+    task->result_size = (uint32_t)options->result_size;
+    if (arg_size > 0)
+        memcpy(task->arg, arg, arg_size);
+    else
+        memcpy(&task->arg, &arg, sizeof arg);
+}
+
 /* Of kinds thread, process, serial: block, argument and result in one piece. */
 struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, size_t arg_size,
                                  const cord_task_options *options)
@@ -163,14 +176,7 @@ struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, s
     cordi_task_init(task, kind, options);
     task->shared = kind == CORD_PROCESS;
     task->block = block;
-    task->fn = fn;
-    task->arg = (char *)block + rounded(sizeof *task);
-    task->result = (char *)task->arg + rounded(arg_size);
-    task->result_size = (uint32_t)options->result_size;
-    if (arg_size > 0)
-        memcpy(task->arg, arg, arg_size);
-    else
-        memcpy(&task->arg, &arg, sizeof arg);
+    cordi_task_load(task, fn, (char *)block + rounded(sizeof *task), arg, arg_size, options);
     return task;
 }
 

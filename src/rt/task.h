@@ -97,6 +97,9 @@ struct cordi_thread *cordi_thread(void); /* noinline: a coroutine must not keep 
 
 /* Fills the common fields. */
 void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options);
+/* What it runs: the argument is copied to place, and behind it is the room for the result. */
+void cordi_task_load(struct cord_task *task, cord_fn *fn, void *place, const void *arg, size_t arg_size,
+                     const cord_task_options *options);
 struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, size_t arg_size,
                                  const cord_task_options *options);
 void cordi_task_hold(struct cord_task *task);
