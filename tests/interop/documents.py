@@ -41,7 +41,7 @@ def manual_programs(path):
 def run_program(text):
     with tempfile.TemporaryDirectory() as folder:
         built = subprocess.run([*build_settings(), "-D_GNU_SOURCE", f"-I{SOURCE}/include", "-x", "c", "-", "-x", "none",
-                                f"{BUILD}/libcordage.a", "-luring", "-ljansson", "-lpthread", "-o", f"{folder}/program"],
+                                f"{BUILD}/libcordage.a", "-luring", "-ljansson", "-pthread", "-o", f"{folder}/program"],
                                input=text, text=True, capture_output=True, check=False)
         check(built.returncode == 0, f"does not build: {built.stderr[:600]}")
         program = Program([f"{folder}/program"], cwd=folder)
