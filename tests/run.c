@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int answer_seven(void *arg)
@@ -101,6 +102,93 @@ PLAIN_TEST(run_ends_daemons_of_every_kind)
     is(children(), 0);
     eventually(thread_was_cancelled, NULL);
     cord_shared_free(shared);
+}
+
+static int start_a_daemon_late(void *arg)
+{
+    cord_task_options options = { .daemon = true };
+    cord_task *task;
+    ok(cord_sleep(10 * CORD_MILLISECOND)); /* by then fn has answered */
+    ok(cord_task_start(&task, sleep_and_note, &flags, sizeof flags, &options));
+    cord_task_free(task);
+    return *(int *)arg;
+}
+
+static int leave_it_to_a_worker(void *arg)
+{
+    cord_task *task;
+    (void)arg;
+    ok(cord_task_start(&task, start_a_daemon_late, &(int){ 0 }, sizeof(int), NULL));
+    cord_task_free(task);
+    return 0;
+}
+
+PLAIN_TEST(run_ends_a_daemon_that_was_started_after_fn_had_answered)
+{
+    void *shared;
+    ok(cord_shared_new(&shared, 8 * sizeof *flags));
+    flags = shared;
+    is(cord_run(leave_it_to_a_worker, NULL, NULL), 0);
+    is(flags[0], 2);
+    cord_shared_free(shared);
+}
+
+/* --- a loop's thread: how it is cancelled, and what it is afterwards --- */
+
+static int64_t cpu_of_thread(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * CORD_SECOND + used.tv_nsec;
+}
+
+static int interrupt_and_leave(void *arg)
+{
+    (void)arg;
+    return raise(SIGINT); /* it writes to wake the loop, which ends without having slept */
+}
+
+PLAIN_TEST(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain)
+{
+    cord_socket pair[2];
+    char byte;
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    ok(cord_run(interrupt_and_leave, NULL, &(cord_run_options){ .signals = CORD_SIGNALS_DEFAULT }));
+    int64_t before = cpu_of_thread();
+    is(cord_recv(pair[0], &byte, 1, cord_in(500 * CORD_MILLISECOND)), -ETIMEDOUT);
+    ck_assert_int_lt(cpu_of_thread() - before, slow() * 20 * CORD_MILLISECOND);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+}
+
+static _Atomic int about_to_run;
+
+static int sleep_till_cancelled(void *arg)
+{
+    (void)arg;
+    return cord_sleep(CORD_HOUR);
+}
+
+static int run_in_thread(void *arg)
+{
+    about_to_run = 1;
+    return cord_run(sleep_till_cancelled, arg, NULL);
+}
+
+/* The cancel comes at any moment of a loop's beginning, the more likely at the one where the thread becomes it. */
+PLAIN_TEST(cancel_as_a_thread_becomes_a_loop_ends_it)
+{
+    for (int round = 0; round < 3000; round++) {
+        cord_task *task;
+        about_to_run = 0;
+        ok(cord_task_start(&task, run_in_thread, NULL, 0, &(cord_task_options){ .kind = CORD_THREAD }));
+        while (!about_to_run)
+            (void)cord_yield();
+        for (volatile int spin = 0; spin < round * 7; spin++)
+            ;
+        cord_task_cancel(task);
+        join(task, -ECANCELED);
+    }
 }
 
 /* --- signals: each in a program of its own, a forked child --- */
@@ -297,6 +385,9 @@ int main(void)
 {
     return run_tests("run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
                      PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
+                     PLAIN(run_ends_a_daemon_that_was_started_after_fn_had_answered),
+                     PLAIN(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain),
+                     SLOW(PLAIN(cancel_as_a_thread_becomes_a_loop_ends_it), 60),
                      PLAIN(sigint_cancels_and_the_exit_code_is_130), PLAIN(sigterm_cancels_and_the_exit_code_is_0),
                      PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
                      PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),

@@ -39,6 +39,7 @@ void cordi_loop_close(struct cordi_loop *loop)
 {
     while (atomic_load(&loop->wakers) > 0)
         cordi_proc_yield();
+    cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
     cordi_spin_lock(&cordi_runtime.lock, 1);
     cordi_list_remove(&loop->link);
     cordi_spin_unlock(&cordi_runtime.lock, 1);

@@ -103,7 +103,9 @@ static struct cord_task *somebody_left(struct run *run)
     cordi_tasks_each(run->root, find_one, &found);
     for (struct cordi_list *at = run->loop.tasks.next; at != &run->loop.tasks; at = at->next) {
         struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        if (found == NULL && task != run->main) {
+        if (found != NULL)
+            break;
+        if (task != run->main) {
             cordi_task_hold(task);
             found = task;
         }
@@ -119,6 +121,8 @@ static int end_others(void *arg)
     end_coroutines(run);
     cordi_tasks_each(run->root, terminate_one, run);
     while ((task = somebody_left(run)) != NULL) {
+        if (!atomic_load(&task->cancelled)) /* started only now */
+            terminate_one(task, run);
         (void)!cord_task_join(task, CORD_FOREVER, NULL);
         cordi_task_drop(task);
     }

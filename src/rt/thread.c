@@ -133,8 +133,8 @@ int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline 
 void cordi_thread_loop_begin(struct cord_task *self)
 {
     struct cordi_waiter node;
+    atomic_store(&self->permit, CORDI_IN_LOOP); /* first: who cancels looks at it as soon as the wait is on */
     cordi_wait_begin(&node, CORDI_CANCELLABLE, "its loop");
-    atomic_store(&self->permit, CORDI_IN_LOOP);
 }
 
 bool cordi_thread_loop_cancelled(const struct cord_task *self)
