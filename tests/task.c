@@ -1,10 +1,11 @@
 /* tests/task.c - starting, joining, cancelling, ending: the same in every kind. */
-#include "support.h"
+#include "waiting.h"
 
 #include "sys/ctx.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -194,6 +195,39 @@ MODE_TEST(a_cancelled_joiner_leaves_the_task_alone)
     cord_task_free(task);
 }
 
+struct joiner {
+    cord_task *whom;
+    _Atomic int *joins;
+};
+
+static int join_for_ever(void *arg)
+{
+    struct joiner *this = arg;
+    atomic_store(this->joins, 1);
+    return cord_task_join(this->whom, CORD_FOREVER, NULL);
+}
+
+/* A process cannot join its parent's tasks: there the joiner is a thread. */
+MODE_TEST(cancel_at_join_ecanceled)
+{
+    cord_task_options options = of_kind(), beside = of_kind();
+    cord_task *task, *joiner;
+    static _Atomic int joins;
+    if (mode.kind == CORD_PROCESS)
+        beside.kind = CORD_THREAD;
+    ok(cord_task_start(&task, sleep_long, NULL, 0, &options));
+    ok(cord_task_start(&joiner, join_for_ever, &(struct joiner){ task, &joins }, sizeof(struct joiner), &beside));
+    while (atomic_load(&joins) == 0)
+        ok(cord_sleep(CORD_MILLISECOND));
+    eventually(waits, joiner);
+    cord_task_cancel(joiner);
+    join(joiner, -ECANCELED);
+    is(cord_task_status(task, NULL), CORD_RUNNING);
+    cord_task_terminate(task, 0);
+    ok(cord_task_join(task, soon(), NULL));
+    cord_task_free(task);
+}
+
 MODE_TEST(names_are_given_or_made)
 {
     cord_task_options options = of_kind();
@@ -280,6 +314,34 @@ PLAIN_TEST(process_refuses_a_pointer_of_its_own)
     ok(cord_task_join(task, soon(), NULL));
     cord_task_free(task);
     cord_shared_free(shared);
+}
+
+static int read_stdin(void *arg)
+{
+    (void)arg;
+    return getchar(); /* it holds stdin's lock while it waits */
+}
+
+PLAIN_TEST(process_starts_while_a_thread_waits_in_stdio)
+{
+    int ends[2];
+    cord_task *reader;
+    ck_assert_int_eq(pipe(ends), 0);
+    int kept = dup(0);
+    ck_assert_int_eq(dup2(ends[0], 0), 0);
+    ok(cord_task_start(&reader, read_stdin, NULL, 0, &(cord_task_options){ .kind = CORD_THREAD }));
+    while (ftrylockfile(stdin) == 0) {
+        funlockfile(stdin);
+        ok(cord_sleep(CORD_MILLISECOND));
+    }
+    cord_outcome out = process_outcome(leave_with, 7);
+    is(out.value, 7);
+    ck_assert_int_eq((int)write(ends[1], "q", 1), 1);
+    join(reader, 'q');
+    ck_assert_int_eq(dup2(kept, 0), 0);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static bool no_children(void *arg)
@@ -400,9 +462,10 @@ int main(void)
                      MODE(join_again_gives_the_same), MODE(join_deadline_passes_etimedout_and_task_runs_on),
                      MODE(cancel_ends_a_sleep), MODE(cancel_holds_until_the_end), MODE(shield_holds_cancelling_off),
                      MODE(failure_comes_with_its_sentence), MODE(result_bytes_come_back), MODE(join_itself_edeadlk),
-                     MODE(a_cancelled_joiner_leaves_the_task_alone), MODE(names_are_given_or_made),
-                     MODE(free_before_the_end_lets_it_run), PLAIN(serial_has_ended_when_start_returns),
-                     PLAIN(process_outcomes_tell_exit_and_signal), PLAIN(process_refuses_a_pointer_of_its_own),
+                     MODE(a_cancelled_joiner_leaves_the_task_alone), MODE(cancel_at_join_ecanceled),
+                     MODE(names_are_given_or_made), MODE(free_before_the_end_lets_it_run),
+                     PLAIN(serial_has_ended_when_start_returns), PLAIN(process_outcomes_tell_exit_and_signal),
+                     PLAIN(process_starts_while_a_thread_waits_in_stdio), PLAIN(process_refuses_a_pointer_of_its_own),
                      PLAIN(process_leaves_no_zombie_without_a_join), PLAIN(terminate_kills_what_ignores_sigterm),
                      MODE(any_kind_starts_any_kind), MODE(fork_by_the_user_leaves_a_working_child),
                      SLOW(PLAIN(a_hundred_thousand_coroutines_end), 60),

@@ -14,9 +14,21 @@
 #define P_PIDFD 3
 #endif
 
+/* What is buffered would be printed by both. A thread may wait in fgets(stdin), and fflush(NULL) would wait for it. */
+static void flush_all(void)
+{
+    if (ftrylockfile(stdin) == 0) {
+        fflush(NULL);
+        funlockfile(stdin);
+        return;
+    }
+    fflush(stdout);
+    fflush(stderr);
+}
+
 int cordi_proc_fork(void)
 {
-    fflush(NULL); /* else what is buffered would be printed by both */
+    flush_all();
     int pid = fork();
     return pid < 0 ? -errno : pid;
 }
