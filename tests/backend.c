@@ -170,6 +170,38 @@ static void forbid(unsigned number, unsigned error)
         skip("seccomp filters are not allowed here");
 }
 
+static int send_later(void *arg)
+{
+    ok(cord_sleep(20 * CORD_MILLISECOND));
+    return (int)cord_send(*(cord_socket *)arg, "l", 1, soon());
+}
+
+static int recv_without_epoll_ctl(void *arg)
+{
+    cord_socket pair[2];
+    cord_task *sender;
+    char byte;
+    (void)arg;
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    forbid(SYS_epoll_ctl, ENOSPC);
+    is(cord_recv(pair[0], &byte, 1, cord_in(10 * CORD_MILLISECOND)), -ETIMEDOUT);
+    ok(cord_task_start(&sender, send_later, &pair[1], sizeof pair[1], NULL));
+    is(cord_recv(pair[0], &byte, 1, soon()), 1);
+    join(sender, 1);
+    cord_task_cancel(cord_task_self());
+    is(cord_recv(pair[0], &byte, 1, soon()), -ECANCELED);
+    cord_close(&pair[0]);
+    cord_close(&pair[1]);
+    return 6;
+}
+
+/* As at /proc/sys/fs/epoll/max_user_watches. */
+PLAIN_TEST(wait_that_the_kernel_has_no_room_for_leaves_the_loop_to_others)
+{
+    is(setenv("CORD_BACKEND", "epoll", 1), 0);
+    is(cord_run(recv_without_epoll_ctl, NULL, NULL), 6);
+}
+
 static void falls_back_to_epoll(unsigned number, unsigned error)
 {
     char why[200];
@@ -196,5 +228,6 @@ int main(void)
                      MODE(all_deadlines_pass), MODE(all_sockets_are_closed_under_their_waiters),
                      MODE(forked_child_waits_with_a_loop_of_its_own), MODE(backend_is_the_one_asked_for),
                      PLAIN(forbidden_set_up_falls_back_to_epoll),
+                     PLAIN(wait_that_the_kernel_has_no_room_for_leaves_the_loop_to_others),
                      PLAIN(set_up_that_works_and_requests_that_do_not_fall_back_to_epoll), END);
 }

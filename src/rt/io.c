@@ -329,7 +329,7 @@ void cordi_io_event(uint64_t handle, int events)
     wake_both(wake);
 }
 
-enum { LISTED, NOT_NEEDED, IS_CLOSED };
+enum { LISTED, NOT_NEEDED, NO_ROOM, IS_CLOSED };
 
 /* Makes the node the direction's waiter, unless there is news already. */
 static int list_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node,
@@ -346,9 +346,10 @@ static int list_waiter(struct cordi_io *io, enum cordi_direction direction, stru
         answer = NOT_NEEDED;
     } else {
         d->waiter = node;
-        if (loop != NULL && loop->backend->arm(loop, arm) < 0) {
-            d->waiter = NULL; /* a file: always ready. Or no memory in the kernel: the next try tells */
-            answer = NOT_NEEDED;
+        int rc = loop != NULL ? loop->backend->arm(loop, arm) : 0;
+        if (rc < 0) {
+            d->waiter = NULL;
+            answer = rc == -EPERM ? NOT_NEEDED /* a file: always ready */ : NO_ROOM;
         }
     }
     cordi_spin_unlock(&io->bits, 1);
@@ -416,6 +417,8 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
         if (self->loop != NULL)
             self->loop->backend->disarm(self->loop, &arms[i]);
     }
+    if (answer == NO_ROOM) /* in the kernel, for one more: look again soon, and let the others run meanwhile */
+        rc = cord_sleep(CORD_MILLISECOND);
     if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
         return closed(ios[index]);
     return rc < 0 ? rc : index;
