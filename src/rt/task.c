@@ -213,7 +213,8 @@ static int start(struct cord_task **ret, cord_fn *fn, const void *arg, size_t ar
     else if ((task = cordi_task_new(options->kind, fn, arg, arg_size, options)) == NULL)
         rc = -ENOMEM;
     if (rc < 0)
-        return cordi_fail_code(rc, "task \"%s\": cannot start", options->name ? options->name : "");
+        return cordi_fail_code(rc, "task \"%s\": cannot start",
+                               options->name ? options->name : cord_kind_name(options->kind));
     task->root = cordi_self()->root;
     *ret = task;
     return 0;
