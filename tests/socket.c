@@ -1,5 +1,6 @@
 /* Sockets over streams: waiting, deadlines, cancelling, closing, and the ways in which a connection ends. */
 #include "netkit.h"
+#include "waiting.h"
 
 #include <stdlib.h>
 
@@ -265,7 +266,7 @@ MODE_TEST(cancel_at_each_call_ecanceled)
         struct scene scene;
         struct victim victim = set_scene(&scene, where);
         cord_task *task = start(wait_there, &victim, sizeof victim);
-        let_it_begin();
+        eventually(waits, task);
         cord_task_cancel(task);
         join(task, -ECANCELED);
         clear_scene(&scene);
@@ -304,6 +305,44 @@ MODE_TEST(close_while_another_task_waits_ebadf)
         join(task, -EBADF);
         clear_scene(&scene);
     }
+}
+
+/* One holds the turn and waits for the socket, the others wait for the turn; all of them hear of the close. */
+MODE_TEST(close_while_several_tasks_wait_ebadf)
+{
+    static const enum where places[] = { IN_RECV, IN_SEND, IN_ACCEPT, IN_LINE };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct scene scene;
+        struct victim victim = set_scene(&scene, places[i]);
+        cord_task *tasks[5];
+        for (int k = 0; k < 5; k++)
+            tasks[k] = start_beside(wait_there, &victim, sizeof victim);
+        for (int k = 0; k < 5; k++)
+            eventually(waits, tasks[k]);
+        cord_close(places[i] == IN_ACCEPT ? &scene.listener : &scene.pair[0]);
+        for (int k = 0; k < 5; k++)
+            join(tasks[k], -EBADF);
+        clear_scene(&scene);
+    }
+}
+
+/* Those who wait for the turn are cancelled or run out of time; the one who has it goes on. */
+MODE_TEST(cancel_of_those_in_the_queue_leaves_the_first)
+{
+    struct scene scene;
+    struct victim victim = set_scene(&scene, IN_RECV);
+    cord_task *tasks[4];
+    for (int k = 0; k < 4; k++) {
+        tasks[k] = start_beside(wait_there, &victim, sizeof victim);
+        eventually(waits, tasks[k]);
+    }
+    for (int k = 1; k < 4; k++) {
+        cord_task_cancel(tasks[k]);
+        join(tasks[k], -ECANCELED);
+    }
+    is(cord_send_all(scene.pair[1], "one", 3, soon()), 3);
+    join(tasks[0], 3);
+    clear_scene(&scene);
 }
 
 MODE_TEST(use_after_close_never_reaches_the_next_socket)
@@ -396,6 +435,36 @@ MODE_TEST(peer_resets_econnreset)
     is(cord_send(pair[0], "x", 1, soon()), -EPIPE);
     is(cord_peer(pair[0], &peer), -ENOTCONN);
     cord_close(&pair[0]);
+}
+
+/* The reset comes while the call waits: in receiving, in a line, and in sending what the peer does not take. */
+MODE_TEST(peer_resets_while_a_call_waits)
+{
+    static const enum where places[] = { IN_RECV, IN_LINE, IN_SEND };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct scene scene;
+        struct victim victim = set_scene(&scene, places[i]);
+        cord_task *task = start_beside(wait_there, &victim, sizeof victim);
+        until_busy(victim.socket, places[i] == IN_SEND ? CORDI_WRITE : CORDI_READ);
+        ok(cord_option_set(scene.pair[1], CORD_LINGER, 0));
+        cord_close(&scene.pair[1]);
+        join(task, -ECONNRESET);
+        clear_scene(&scene);
+    }
+}
+
+MODE_TEST(peer_ends_while_a_call_waits)
+{
+    static const enum where places[] = { IN_RECV, IN_LINE };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct scene scene;
+        struct victim victim = set_scene(&scene, places[i]);
+        cord_task *task = start_beside(wait_there, &victim, sizeof victim);
+        until_busy(victim.socket, CORDI_READ);
+        ok(cord_shutdown(scene.pair[1], SHUT_WR));
+        join(task, 0);
+        clear_scene(&scene);
+    }
 }
 
 MODE_TEST(half_close_leaves_the_other_direction)
@@ -566,10 +635,12 @@ int main(void)
                      MODE(send_vector_goes_on_after_a_part), MODE(deadline_passes_at_each_call),
                      MODE(connect_deadline_passes_when_the_queue_is_full), MODE(default_timeout_bounds_forever_only),
                      MODE(cancel_at_each_call_ecanceled), MODE(cancel_is_seen_on_entry_again_and_again),
-                     MODE(close_while_another_task_waits_ebadf), MODE(use_after_close_never_reaches_the_next_socket),
-                     MODE(close_gives_the_descriptor_back), MODE(peer_closes_recv_0_then_epipe),
-                     MODE(peer_resets_econnreset), MODE(half_close_leaves_the_other_direction),
-                     MODE(shutdown_wakes_a_reader_with_0), MODE(send_all_tells_how_far_it_came),
-                     MODE(two_readers_are_served_in_order), MODE(reader_that_gives_up_leaves_the_queue),
-                     MODE(send_all_of_two_tasks_does_not_mix), END);
+                     MODE(close_while_another_task_waits_ebadf), MODE(close_while_several_tasks_wait_ebadf),
+                     MODE(cancel_of_those_in_the_queue_leaves_the_first),
+                     MODE(use_after_close_never_reaches_the_next_socket), MODE(close_gives_the_descriptor_back),
+                     MODE(peer_closes_recv_0_then_epipe), MODE(peer_resets_econnreset),
+                     MODE(peer_resets_while_a_call_waits), MODE(peer_ends_while_a_call_waits),
+                     MODE(half_close_leaves_the_other_direction), MODE(shutdown_wakes_a_reader_with_0),
+                     MODE(send_all_tells_how_far_it_came), MODE(two_readers_are_served_in_order),
+                     MODE(reader_that_gives_up_leaves_the_queue), MODE(send_all_of_two_tasks_does_not_mix), END);
 }
