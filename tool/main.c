@@ -170,6 +170,15 @@ static int without_command(int argc, char **argv)
     return unknown_command(first);
 }
 
+/* What was printed by stdio: a full disk is told of, a closed pipe is not. The exit code. */
+static int flushed(int rc)
+{
+    if (fflush(stdout) == 0 || errno == EPIPE)
+        return rc;
+    say("stdout: %s", cord_strerror(-errno));
+    return 1;
+}
+
 /* A descriptor 0, 1 or 2 that is closed would be the next file that is opened: what is typed or printed would go
  * there. */
 static void open_standard_files(void)
@@ -185,7 +194,7 @@ int main(int argc, char **argv)
     struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1, .seconds = 2 * CORD_SECOND };
     arguments.command = argc > 1 ? find_command(argv[1]) : NULL;
     if (!arguments.command)
-        return without_command(argc, argv);
+        return flushed(without_command(argc, argv));
 
     char summary[SUMMARY] = "";
     const char **list = calloc((size_t)argc, sizeof *list);
@@ -200,7 +209,7 @@ int main(int argc, char **argv)
         rc = cord_run(run, &arguments, &how);
         rc = rc < 0 ? cord_report("cordage", rc) : rc;
     } else {
-        rc--;
+        rc = flushed(rc - 1);
     }
     free(list);
     return rc;

@@ -9,7 +9,7 @@
 
 enum { MOST = 1024 * 1024, REPLY = 65507 };
 
-/* All of stdin. */
+/* All of stdin; -EMSGSIZE when it is more than fits. */
 static ssize_t read_all(char *buf)
 {
     cord_socket in;
@@ -20,7 +20,7 @@ static ssize_t read_all(char *buf)
     while (used < MOST && (n = cord_recv(in, buf + used, MOST - used, CORD_FOREVER)) > 0)
         used += (size_t)n;
     cord_close(&in);
-    return n < 0 ? n : (ssize_t)used;
+    return n < 0 ? n : used < MOST ? (ssize_t)used : -EMSGSIZE;
 }
 
 /* The text to send, from the command line, stdin or a question. */
@@ -74,6 +74,7 @@ int run_send(const struct arguments *a)
     char *text = malloc(MOST), *coded = malloc(2 * MOST), *buf = malloc(REPLY + MOST);
     ssize_t n = text && coded && buf ? read_text(a, text) : -ENOMEM;
     char *bytes = text;
+    bool too_long = n == -EMSGSIZE; /* while deliver() may answer that of a datagram, with a sentence */
     if (n >= 0 && a->encoding) {
         n = cord_encode(coded, 2 * MOST, a->encoding, text, (size_t)n, CORD_STRICT);
         bytes = coded;
@@ -83,5 +84,7 @@ int run_send(const struct arguments *a)
     free(text);
     free(coded);
     free(buf);
-    return n < 0 ? (int)n : 0;
+    if (too_long)
+        say("send: a message is shorter than %d bytes; `cordage connect` sends any amount", MOST);
+    return too_long ? 1 : n < 0 ? (int)n : 0;
 }

@@ -522,6 +522,44 @@ def _():
         same([done.returncode in (0, -signal.SIGPIPE), done.stderr], [True, b""], f"{args} into a closed pipe")
 
 
+@case("command.full_stdout_is_told_and_exits_1")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        at = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+        for args in (["--version"], ["--help"], ["serve", "-h"], ["--completions", "bash"], ["doctor"],
+                     ["connect", at], ["send", "--reply", at, "x"], ["chat", at]):
+            with open("/dev/full", "wb") as full:
+                client = subprocess.Popen([COMMAND, *args], stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE,
+                                          env=dict(os.environ, **NO_LANGUAGE))
+            if at in args:
+                sk = listener.accept()[0]
+                sk.sendall(b"hello\n")
+            code, err = client.wait(PATIENCE), client.stderr.read().decode()
+            same([code, "o space left on device" in err, err.count("\n")], [1, True, 1], f"{args}: {err}")
+            client.stdin.close()
+            client.stderr.close()
+            if at in args:
+                sk.close()
+
+
+@in_kinds("command.serve_with_a_full_stdout_logs_it_and_serves_on")
+def _(kind):
+    for handler in "upper", "hello", "chat":
+        with open("/dev/full", "wb") as full:
+            server = subprocess.Popen([COMMAND, "serve", handler, "tcp:127.0.0.1:0", "-k", kind], stdout=full,
+                                      stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                      env=dict(os.environ, **NO_LANGUAGE))
+        port = int(server.stderr.readline().decode().rpartition(":")[2])
+        for _ in range(2):
+            with join(("127.0.0.1", port)) as sk:
+                sk.sendall(b"x\n")
+                line = server.stderr.readline().decode()
+                check("failed: stdout: No space left on device" in line, f"{handler}: {line}")
+        server.terminate()
+        same(server.wait(PATIENCE), 0, f"{handler}: exit code")
+        server.stderr.close()
+
+
 @case("command.connect_with_closed_stdout_ends_quietly")
 def _():
     server = serve("hello")
@@ -625,6 +663,35 @@ def _():
                                   ([], b"line\n", b"line"), (["--", "-x"], b"", b"-x"), ([""], b"", b"")):
             same(run("send", at, *args, stdin=stdin), (0, "", ""), f"send {args}")
             same(sk.recv(100), wire, f"send {args}")
+
+
+@case("command.send_of_all_stdin_is_whole_or_refused")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        at = f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+        for size in 0, 1, 1000000:
+            same(run("send", at, "-", stdin=b"a" * size), (0, "", ""), f"{size} bytes")
+            with listener.accept()[0] as sk:
+                sk.settimeout(PATIENCE)
+                same(len(receive(sk, size) + sk.recv(1)), size, "what arrived")
+        code, out, err = run("send", at, "-", stdin=b"a" * 2000000)
+        same([code, out], [1, ""], "too large")
+        check(err.startswith("cordage: send: a message is shorter than 1048576 bytes; "), err)
+        listener.settimeout(0.1)
+        try:
+            listener.accept()
+            check(False, "nothing is sent")
+        except TimeoutError:
+            pass
+    with udp(0) as sk:
+        at = f"udp:127.0.0.1:{sk.getsockname()[1]}"
+        same(run("send", at, "-", stdin=b""), (0, "", ""), "an empty datagram")
+        same(sk.recv(10), b"", "an empty datagram")
+        same(run("send", at, "-", stdin=b"a" * 65507), (0, "", ""), "the largest datagram")
+        same(len(sk.recv(70000)), 65507, "the largest datagram")
+        code, out, err = run("send", at, "-", stdin=b"a" * 65508)
+        same([code, err], [1, f"cordage: send: {at}: message too long; a datagram has at most 65507 bytes\n"], "larger")
 
 
 @case("command.send_reply_waits_at_most_timeout")
@@ -771,6 +838,7 @@ BAD = [  # what is sent, what the log says of it
     (b'{"msg": "\xff", "username": "a"}', "not JSON at character 9: "),
     (b'{"msg": "cut', "not JSON at character "),
     (b'{"msg": ' + b"[" * 60000, "JSON nested deeper than 64: "),
+    (b'{"a":' * 13000, "JSON nested deeper than 64: "),
     (b"[" * 65 + b"]" * 65, "JSON nested deeper than 64: "),
     (b"\x1b[2J", 'not JSON at character 0: "\\u001b[2J"; ignored'),
 ]
@@ -790,9 +858,14 @@ def _(kind):
         with join(tcp_at) as sk:
             sk.sendall(b'{"msg": "cut\n')
             server.wait_for(f"cordage: tcp:127.0.0.1:{sk.getsockname()[1]}: not JSON at character ", 1, "err")
+        for depth, sentence in (2000, "JSON nested deeper than 64: "), (100000, "longer than the buffer\n"):
+            with join(tcp_at) as sk:
+                sk.sendall(b'{"msg": ' + b"[" * depth + b"\n")
+                server.wait_for(sentence, server.err.count(sentence) + 1, "err")
+                log += 1
     bob.say("good")
     server.wait_for("message from bob : good\n")
-    same([server.err.count("\n"), "\x1b" in server.err], [2 + len(BAD) + (kind != "serial"), False], "log lines")
+    same([server.err.count("\n"), "\x1b" in server.err], [log + (kind != "serial"), False], "log lines")
     stops(server)
 
 
