@@ -142,12 +142,14 @@ int cordi_uring_cancel(struct cordi_uring *ring, uint64_t data)
     return 0;
 }
 
-/* TSan runs a signal's handler only in a system call that it knows: there the sleep is a poll(2) of the ring. */
+/* TSan runs a signal's handler only in a system call that it knows: there the sleep is a poll(2) of the ring. The
+ * kernel need not wake it for work that is deferred to this thread (DEFER_TASKRUN), so it looks every few ms. */
 static void sleep_in_poll(struct io_uring *r, int64_t timeout)
 {
+    const int64_t most = 5 * 1000 * 1000;
     struct pollfd fd = { .fd = r->ring_fd, .events = POLLIN };
     (void)io_uring_submit(r);
-    (void)cordi_fd_poll(&fd, 1, timeout < 0 ? 0 : cordi_clock_now() + timeout);
+    (void)cordi_fd_poll(&fd, 1, cordi_clock_now() + (timeout < 0 || timeout > most ? most : timeout));
 }
 
 void cordi_uring_wait(struct cordi_uring *ring, int64_t timeout)
