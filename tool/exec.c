@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* Copied to the child; the program's words are where they were, since the child is a copy of this process. */
@@ -58,6 +59,7 @@ static int become(void *arg)
     if (fd < 0 || dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
         return fd < 0 ? fd : -errno;
     setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* who forked waits for us: it ends first only when it is killed */
     set_names(call);
     close_range(STDERR_FILENO + 1, ~0U, 0);
     signal(SIGTTIN, SIG_DFL);

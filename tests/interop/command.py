@@ -382,6 +382,16 @@ def _(kind):
         stops(server)
 
 
+@in_kinds("command.serve_program_ends_when_who_waits_for_it_is_killed", "serial")
+def _(kind):
+    server, at = serve_program(kind, "tcp:127.0.0.1:0", "sh", "-c", "echo $$ $PPID; exec sleep 1000")
+    with join(at) as sk:
+        program, waiting = map(int, sk.makefile().readline().split())
+        same(waiting == server.pid, kind != "process", "the server itself waits, or the connection's process")
+        os.kill(waiting, signal.SIGKILL)
+        until(lambda: program not in server.group(), "the program has ended")
+
+
 @in_kinds("command.verbose_logs_open_and_close_with_bytes")
 def _(kind):
     server = serve("echo", "-v", "-k", kind)
