@@ -43,7 +43,7 @@ bench: ## measure beside what one would use instead
 	@bench/run.py $(PATTERN)
 
 install: all ## install under PREFIX=/usr/local (and DESTDIR)
-	@cmake --install build --prefix $(PREFIX)
+	@cmake --install build --prefix "$(PREFIX)"
 	@test -n "$(DESTDIR)" || test "$$(id -u)" != 0 || ldconfig
 
 deps: ## install the packages that building and testing need
