@@ -191,7 +191,7 @@ static void open_standard_files(void)
 int main(int argc, char **argv)
 {
     open_standard_files();
-    struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1, .seconds = 2 * CORD_SECOND };
+    struct arguments arguments = { .dashes = -1, .timeout = -1, .wait = -1, .seconds = 1500 * CORD_MILLISECOND };
     arguments.command = argc > 1 ? find_command(argv[1]) : NULL;
     if (!arguments.command)
         return flushed(without_command(argc, argv));

@@ -22,7 +22,7 @@ const struct option_row option_table[] = {
     { OPTION_REPLY, 0, "reply", NULL, "", IN_SEND, "print what comes back" },
     { OPTION_ENCODING, 0, "encoding", "E", "utf-8 gbk gb18030 ascii latin-1", IN_SERVE | IN_CONNECT | IN_SEND,
       "the peer's encoding: utf-8, gbk, gb18030, ascii or latin-1" },
-    { OPTION_SECONDS, 0, "seconds", "S", "", IN_BENCH, "how long each subject takes, about (default 2)" },
+    { OPTION_SECONDS, 0, "seconds", "S", "", IN_BENCH, "how long each subject takes, about (default 1.5)" },
     { OPTION_JSON, 0, "json", NULL, "", IN_DOCTOR | IN_BENCH, "for programs to read" },
     { OPTION_QUIET, 'q', "quiet", NULL, "", IN_SERVE, "no diagnostics" },
     { OPTION_VERBOSE, 'v', "verbose", NULL, "", IN_SERVE, "a line for each connection that opens and closes" },
