@@ -268,6 +268,18 @@ PLAIN_TEST(print_closed_stdout_epipe_and_no_signal)
     is(rc, -EPIPE);
 }
 
+PLAIN_TEST(print_full_stdout_enospc)
+{
+    int saved = dup(1), full = open("/dev/full", O_WRONLY);
+    dup2(full, 1);
+    close(full);
+    ssize_t rc = cord_print("there is no room for this\n");
+    dup2(saved, 1);
+    close(saved);
+    is(rc, -ENOSPC);
+    ck_assert_str_eq(cord_error_detail(), "stdout: No space left on device");
+}
+
 /* stdin becomes a pipe with this text in it. */
 static void feed_stdin(const char *text)
 {
@@ -445,7 +457,8 @@ int main(int argc, char **argv)
         PLAIN(int_parse_reads_what_python_reads), PLAIN(int_parse_refuses_what_python_refuses),
         PLAIN(strip_cuts_unicode_white_space), PLAIN(upper_changes_ascii_letters_only),
         PLAIN(print_goes_out_whole_and_at_once), PLAIN(print_large_text_is_whole_too_large_emsgsize),
-        PLAIN(print_closed_stdout_epipe_and_no_signal), PLAIN(input_lines_are_counted_with_newline),
-        PLAIN(input_in_coroutine_lines_are_counted_with_newline), PLAIN(input_at_dev_null_is_the_end),
-        PLAIN(input_nothing_typed_deadline_etimedout), PLAIN(input_in_coroutine_others_run_meanwhile), END);
+        PLAIN(print_closed_stdout_epipe_and_no_signal), PLAIN(print_full_stdout_enospc),
+        PLAIN(input_lines_are_counted_with_newline), PLAIN(input_in_coroutine_lines_are_counted_with_newline),
+        PLAIN(input_at_dev_null_is_the_end), PLAIN(input_nothing_typed_deadline_etimedout),
+        PLAIN(input_in_coroutine_others_run_meanwhile), END);
 }
