@@ -869,9 +869,10 @@ def _(kind):
             sk.sendall(b'{"msg": "cut\n')
             server.wait_for(f"cordage: tcp:127.0.0.1:{sk.getsockname()[1]}: not JSON at character ", 1, "err")
         for depth, sentence in (2000, "JSON nested deeper than 64: "), (100000, "longer than the buffer\n"):
+            before = server.err.count(sentence)
             with join(tcp_at) as sk:
                 sk.sendall(b'{"msg": ' + b"[" * depth + b"\n")
-                server.wait_for(sentence, server.err.count(sentence) + 1, "err")
+                server.wait_for(sentence, before + 1, "err")
                 log += 1
     bob.say("good")
     server.wait_for("message from bob : good\n")
