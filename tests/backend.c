@@ -21,7 +21,7 @@ struct crowd {
 /* One task for each pair; coroutines by the thousand, other kinds in a number that the system has. */
 static struct crowd crowd_start(cord_fn *fn)
 {
-    struct crowd crowd = { .count = mode.kind == CORD_COROUTINE ? COROUTINES : FEW };
+    struct crowd crowd = { .count = mode.kind != CORD_COROUTINE ? FEW : under_valgrind() ? 300 : COROUTINES };
     crowd.pairs = calloc((size_t)crowd.count, sizeof *crowd.pairs);
     crowd.tasks = calloc((size_t)crowd.count, sizeof(cord_task *));
     ck_assert(crowd.pairs != NULL && crowd.tasks != NULL);

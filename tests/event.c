@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { MANY = 1000, ROUNDS = 300 };
+enum { ROUNDS = 300 };
 
 struct board {
     cord_event *event, *answer;
@@ -86,8 +86,8 @@ ALSO_SHARED(event_set_then_clear_wakes_all_who_wait)
 MODE_TEST(event_many_waiters_all_wake)
 {
     struct board *board = setup();
-    static cord_task *tasks[MANY];
-    int many = mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? 300 : MANY;
+    static cord_task *tasks[CROWD];
+    int many = crowd();
     for (int i = 0; i < many; i++)
         tasks[i] = start(wait_for_it, &board, sizeof board);
     for (int i = 0; i < many; i++)

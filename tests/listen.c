@@ -136,6 +136,8 @@ MODE_TEST(ipv6_loopback_and_dual_stack)
 
 MODE_TEST(accept_at_the_limit_of_files_emfile_then_works)
 {
+    if (under_valgrind())
+        skip("valgrind's accept(2) loses the connection that it answers EMFILE for");
     char address[CORD_ADDRESS_TEXT];
     cord_socket listener = listen_anywhere(address, "tcp"), client = { 0 }, server = { 0 };
     ok(cord_connect(&client, address, NULL, soon()));

@@ -5,8 +5,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { MANY = 1000 };
-
 struct board {
     cord_lock *lock;
     int count; /* under the lock */
@@ -69,8 +67,8 @@ ALSO_SHARED(lock_excludes_count_is_exact)
 MODE_TEST(lock_many_waiters_each_gets_it)
 {
     struct board *board = setup();
-    int many = mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? 300 : MANY;
-    static cord_task *tasks[MANY];
+    int many = crowd();
+    static cord_task *tasks[CROWD];
     ok(cord_lock_acquire(board->lock, CORD_FOREVER));
     for (int i = 0; i < many; i++)
         tasks[i] = start(add, &(struct job){ board, 1 }, sizeof(struct job));

@@ -86,6 +86,7 @@ static int die_at_five(const void *in, void *out)
 MODE_TEST(a_worker_that_dies_fails_its_job_and_is_replaced)
 {
     long in[20], out[20];
+    skip_without_processes();
     cord_pool *pool = new_pool(CORD_PROCESS, 2);
     for (long i = 0; i < 20; i++)
         in[i] = i;
@@ -137,6 +138,7 @@ static int map_for_ever(void *arg)
 
 PLAIN_TEST(a_cancelled_map_ends_and_the_pool_goes_on)
 {
+    skip_without_processes();
     cord_pool *pool = new_pool(CORD_PROCESS, 2);
     cord_task *task;
     cord_outcome out;

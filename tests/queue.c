@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MANY = 1000, ITEMS = 2000, SIDES = 3 };
+enum { ITEMS = 2000, SIDES = 3 };
 
 struct item {
     int producer, number;
@@ -288,8 +288,8 @@ ALSO_SHARED(queue_get_by_a_cancelled_task_takes_nothing)
 MODE_TEST(queue_many_getters_each_get_one)
 {
     struct board *board = setup(3);
-    static cord_task *tasks[MANY];
-    int many = mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? 300 : MANY;
+    static cord_task *tasks[CROWD];
+    int many = crowd();
     for (int i = 0; i < many; i++)
         tasks[i] = start(get_one, &(struct job){ board, 0, 0 }, sizeof(struct job));
     for (int i = 0; i < many; i++)
@@ -335,7 +335,8 @@ PLAIN_TEST(queue_new_without_size_or_memory_fails)
     is(cord_queue_new(&queue, 0, 1, 0), -EINVAL);
     is(cord_queue_new(&queue, 1, 0, CORD_SHARED), -EINVAL);
     is(cord_queue_new(&queue, SIZE_MAX / 2, 3, 0), -ENOMEM);
-    is(cord_queue_new(&queue, SIZE_MAX / 4, 1, CORD_SHARED), -ENOMEM);
+    if (!under_valgrind()) /* its mmap(2) answers EINVAL */
+        is(cord_queue_new(&queue, SIZE_MAX / 4, 1, CORD_SHARED), -ENOMEM);
     ck_assert_ptr_null(queue);
     cord_queue_free(NULL);
 }

@@ -315,7 +315,7 @@ static int deep_sleepers(void *arg)
     cord_group *group;
     (void)arg;
     ok(cord_group_new(&group, NULL));
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < (under_valgrind() ? 500 : 10000); i++) {
         _Atomic int *flag = &flags[0];
         ok(cord_group_start(group, sleep_and_note, &flag, sizeof flag));
     }

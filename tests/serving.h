@@ -20,6 +20,8 @@ static inline void choose(cord_kind of, const char *backend)
 {
     const char *only = getenv("CORD_TEST_BACKEND");
     kind = of;
+    if (kind == CORD_PROCESS)
+        skip_without_processes();
     if (!backend)
         return;
     if (only && strcmp(only, backend) != 0)

@@ -98,6 +98,8 @@ PLAIN_TEST(tops_of_neighbours_differ_in_colour)
 
 PLAIN_TEST(hundred_thousand_stacks_are_guarded_within_the_mappings_allowed)
 {
+    if (under_valgrind())
+        skip("valgrind keeps a list of a hundred thousand mappings");
     struct cordi_stack *stacks = calloc(HUNDRED_THOUSAND, sizeof *stacks);
     ck_assert_ptr_nonnull(stacks);
     for (int i = 0; i < HUNDRED_THOUSAND; i++) {

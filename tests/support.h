@@ -48,6 +48,7 @@ struct test {
 int run_tests(const char *subject, ...); /* struct test ..., END; the exit code */
 
 _Noreturn void skip(const char *why);
+void skip_without_processes(void); /* where pidfd_open(2) is unknown, as to an older valgrind */
 
 /* Starts fn as a task of the mode's kind (its argument copied), and joins it: asserts that it returned `value`. */
 cord_task *start(cord_fn *fn, const void *arg, size_t arg_size);
@@ -56,6 +57,7 @@ void join(cord_task *task, int value);
 /* Waits, bounded, until fn(arg) is true: for what has no event to wait for. Fails the test after 10 s. */
 void eventually(bool (*fn)(void *), void *arg);
 
+bool under_valgrind(void);  /* it walks a list of all stacks at each switch: a crowd must be small there */
 int slow(void);             /* CORD_TEST_SLOW, 1 if unset: what a bound on time is multiplied by */
 cord_deadline soon(void);   /* 10 s: a bound against hangs */
 int open_fds(void);         /* descriptors open in this process */

@@ -13,6 +13,14 @@ static inline bool waits(void *task)
     return state == CORDI_WAITING || state == CORDI_WAITING_FIRM;
 }
 
+/* So many tasks of the mode's kind wait at once in tests of many waiters. */
+enum { CROWD = 1000 };
+static inline int crowd(void)
+{
+    int threads = under_valgrind() ? 30 : 300;
+    return mode.kind == CORD_PROCESS ? 30 : mode.kind == CORD_THREAD ? threads : under_valgrind() ? 200 : CROWD;
+}
+
 /* Zeroed memory that tasks of every kind see. */
 static inline void *board_new(size_t size)
 {
