@@ -8,7 +8,7 @@ configure = cmake --preset release >/dev/null
 configured = { test -f build/build.ninja || $(configure); }
 build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
 valgrind = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
-	--errors-for-leak-kinds=definite
+	--errors-for-leak-kinds=definite --suppressions=tools/valgrind.supp
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 

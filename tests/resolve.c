@@ -22,7 +22,7 @@ static void put_over(const char *target, const char *name, const char *text)
     FILE *file = fopen(path, "w");
     fputs(text, file);
     fclose(file);
-    if (mount(path, target, NULL, MS_BIND, NULL) < 0)
+    if (mount(path, target, "none", MS_BIND, NULL) < 0)
         skip("a private /etc cannot be made here");
 }
 
@@ -31,7 +31,7 @@ static int enter_private_network(void)
 {
     if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0)
         skip("no private network without privilege");
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         skip("a private /etc cannot be made here");
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
