@@ -24,6 +24,16 @@ MODE_TEST(listen_port_zero_picks_a_free_one)
     cord_close(&listener);
 }
 
+MODE_TEST(listen_port_in_use_is_tried_for_a_moment)
+{
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = listen_anywhere(address, "tcp"), second = { 0 };
+    int64_t before = cord_now();
+    is(cord_listen(&second, address, NULL), -EADDRINUSE);
+    ck_assert_int_ge(cord_now() - before, 20 * CORD_MILLISECOND);
+    cord_close(&listener);
+}
+
 MODE_TEST(listen_foreign_address_eaddrnotavail)
 {
     cord_socket listener = { 0 };
@@ -382,13 +392,13 @@ MODE_TEST(unix_abstract_name_serves_without_a_file)
 int main(void)
 {
     return run_tests(
-        "listen", MODE(listen_port_zero_picks_a_free_one), MODE(listen_foreign_address_eaddrnotavail),
-        MODE(listen_again_at_once_works_unless_exclusive), MODE(connect_nobody_listens_is_refused),
-        MODE(connect_from_a_local_address), MODE(accept_tells_the_peer), MODE(accept_on_no_listener_einval),
-        MODE(ipv6_loopback_and_dual_stack), MODE(accept_at_the_limit_of_files_emfile_then_works),
-        MODE(adopt_fileno_detach), MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe),
-        MODE(fd_address_of_a_file), MODE(fd_address_of_a_terminal), MODE(fd_address_of_a_listener),
-        MODE(pair_of_streams_and_of_datagrams), MODE(unix_path_goes_with_its_listener),
-        MODE(unix_stale_path_is_replaced_a_file_is_not), MODE(unix_path_stays_when_a_child_closes_its_copy),
-        MODE(unix_abstract_name_serves_without_a_file), END);
+        "listen", MODE(listen_port_zero_picks_a_free_one), MODE(listen_port_in_use_is_tried_for_a_moment),
+        MODE(listen_foreign_address_eaddrnotavail), MODE(listen_again_at_once_works_unless_exclusive),
+        MODE(connect_nobody_listens_is_refused), MODE(connect_from_a_local_address), MODE(accept_tells_the_peer),
+        MODE(accept_on_no_listener_einval), MODE(ipv6_loopback_and_dual_stack),
+        MODE(accept_at_the_limit_of_files_emfile_then_works), MODE(adopt_fileno_detach),
+        MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe), MODE(fd_address_of_a_file),
+        MODE(fd_address_of_a_terminal), MODE(fd_address_of_a_listener), MODE(pair_of_streams_and_of_datagrams),
+        MODE(unix_path_goes_with_its_listener), MODE(unix_stale_path_is_replaced_a_file_is_not),
+        MODE(unix_path_stays_when_a_child_closes_its_copy), MODE(unix_abstract_name_serves_without_a_file), END);
 }

@@ -37,7 +37,8 @@ typedef struct {
 
 /* A socket that accepts (tcp, unix) or receives (udp, unixgram) there. A stale unix path that nobody listens on is
  * replaced; close removes the path. A name is looked up. "udp:" alone is a datagram socket on a port of the system's
- * choice. Fails: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, CORD_EADDRESS, CORD_ERESOLVE, -EMFILE. */
+ * choice. A port in use is tried for 20 ms: that of a killed program is free a moment after its end.
+ * Fails: -EADDRINUSE, -EACCES, -EADDRNOTAVAIL, CORD_EADDRESS, CORD_ERESOLVE, -EMFILE. */
 CORD_API CORD_MUST_CHECK int cord_listen(cord_socket *ret, const char *address, const cord_listen_options *options);
 
 /* A connection; of several addresses of a name the first that answers (RFC 8305, a new attempt each 250 ms). The

@@ -10,13 +10,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <cordage/time.h>
+
 #include "net/address.h"
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "rt/park.h"
 #include "sys/fd.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, PATIENCE = 20 * CORD_MILLISECOND };
 
 static bool is_unix(const cord_address *address)
 {
@@ -137,6 +139,18 @@ static int listen_any(int *fd, cord_address *list, int count, const cord_listen_
     return rc;
 }
 
+/* A killed program's port stays taken for some 5 ms after its end when an io_uring waited on it: a restart tries again
+ * for a moment. */
+static int listen_patiently(int *fd, cord_address *list, int count, const cord_listen_options *options, int *which)
+{
+    int64_t end = cord_now() + PATIENCE;
+    int rc;
+    do
+        rc = listen_any(fd, list, count, options, which);
+    while (rc == -EADDRINUSE && !is_unix(&list[*which]) && cord_now() < end && cord_sleep(CORD_MILLISECOND) == 0);
+    return rc;
+}
+
 int cord_listen(cord_socket *ret, const char *address, const cord_listen_options *options)
 {
     static const cord_listen_options none;
@@ -152,7 +166,7 @@ int cord_listen(cord_socket *ret, const char *address, const cord_listen_options
     int count = cordi_resolve_parts(list, CORDI_RESOLVE_MOST, &parts, CORD_FOREVER);
     if (count < 0)
         return count;
-    rc = listen_any(&fd, list, count, options, &which);
+    rc = listen_patiently(&fd, list, count, options, &which);
     return rc < 0 ? bind_failed(rc, &list[which]) : finish(ret, fd, &list[which]);
 }
 
