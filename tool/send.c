@@ -44,9 +44,16 @@ static ssize_t print_reply(const struct arguments *a, cord_socket peer, char *bu
         return n;
     char *text = buf + REPLY;
     ssize_t length = a->encoding ? cord_decode(text, MOST, a->encoding, buf, (size_t)n, CORD_STRICT) : n;
-    if (length >= 0)
-        length = cord_print("%.*s\n", (int)length, a->encoding ? text : buf);
-    return length == -EPIPE ? 0 : length; /* stdout was closed */
+    if (!a->encoding)
+        text = buf;
+    cord_socket out = { 0 };
+    ssize_t rc = length < 0 ? length : cord_connect(&out, "fd:1", NULL, CORD_FOREVER);
+    if (rc == 0) {
+        text[length] = '\n';
+        rc = cord_send_all(out, text, (size_t)length + 1, CORD_FOREVER); /* and not print: a reply may hold a NUL */
+    }
+    cord_close(&out);
+    return rc == -EPIPE ? 0 : rc; /* stdout was closed */
 }
 
 static ssize_t deliver(const struct arguments *a, const char *bytes, size_t size, char *buf)

@@ -712,7 +712,10 @@ def _():
         same([code, out], [1, ""], "no reply")
         check("timed out" in err, err)
     server = serve("upper", addresses=["udp:127.0.0.1:0"])
-    same(run("send", f"udp:127.0.0.1:{server.at[0][1]}", "--reply", "abc"), (0, "ABC\n", ""), "a reply")
+    at = f"udp:127.0.0.1:{server.at[0][1]}"
+    same(run("send", at, "--reply", "abc"), (0, "ABC\n", ""), "a reply")
+    same(run("send", at, "--reply", "-", stdin=b"a\0b"), (0, "A\0B\n", ""), "a reply with a NUL in it")
+    same(run("send", at, "--reply", "-", stdin=b"a" * 65507), (0, "A" * 65507 + "\n", ""), "the largest reply")
 
 
 # The chat room
