@@ -18,18 +18,11 @@ static cord_kind kind; /* of the server under test */
 
 static inline void choose(cord_kind of, const char *backend)
 {
-    const char *only = getenv("CORD_TEST_BACKEND");
     kind = of;
     if (kind == CORD_PROCESS)
         skip_without_processes();
-    if (!backend)
-        return;
-    if (only && strcmp(only, backend) != 0)
-        skip("the other backend is asked for");
-    char why[256] = "";
-    setenv("CORD_BACKEND", backend, 1);
-    if (strcmp(cord_backend(why, sizeof why), backend) != 0)
-        skip(why);
+    if (backend)
+        use_backend(backend);
 }
 
 /* A body that runs with a server of each kind. */

@@ -70,7 +70,8 @@ PLAIN_TEST(shared_new_of_nothing_fails)
 {
     void *memory = NULL;
     is(cord_shared_new(&memory, 0), -EINVAL);
-    is(cord_shared_new(&memory, SIZE_MAX / 2), -ENOMEM);
+    if (!under_valgrind()) /* its mmap(2) answers EINVAL */
+        is(cord_shared_new(&memory, SIZE_MAX / 2), -ENOMEM);
     ck_assert_ptr_null(memory);
     cord_shared_free(NULL);
 }
@@ -193,6 +194,7 @@ static struct cordi_shared_lock *inside(struct board *board)
 /* A live process of that pid that started at another time is not the holder. */
 PLAIN_TEST(shared_lock_pid_used_again_counts_as_died)
 {
+    skip_without_processes();
     struct board *board = setup(1);
     const cord_deadline deadlines[] = { CORD_NOWAIT, CORD_FOREVER, cord_in(0), soon() };
     for (int i = 0; i < 4; i++) {

@@ -255,21 +255,23 @@ static int run_body_in_process(void *unused)
     return 0;
 }
 
-static void choose_backend(void)
+void use_backend(const char *backend)
 {
+    const char *only = getenv("CORD_TEST_BACKEND");
     char why[256] = "";
-    if (!mode.backend)
-        return;
-    setenv("CORD_BACKEND", mode.backend, 1);
-    if (strcmp(cord_backend(why, sizeof why), mode.backend) != 0) {
-        ck_assert_msg(strcmp(mode.backend, "uring") == 0, "no %s backend: %s", mode.backend, why);
+    if (only && strcmp(only, backend) != 0)
+        skip("the other backend is asked for");
+    setenv("CORD_BACKEND", backend, 1);
+    if (strcmp(cord_backend(why, sizeof why), backend) != 0) {
+        ck_assert_msg(strcmp(backend, "uring") == 0, "no %s backend: %s", backend, why);
         skip(why[0] ? why : "no io_uring here");
     }
 }
 
 static void run_in_mode(void)
 {
-    choose_backend();
+    if (mode.backend)
+        use_backend(mode.backend);
     if (mode.kind == CORD_COROUTINE) {
         int rc = cord_run(run_body, NULL, NULL);
         ck_assert_msg(rc == 0, "cord_run answered %d: %s", rc, cord_error_detail());

@@ -48,7 +48,8 @@ struct test {
 int run_tests(const char *subject, ...); /* struct test ..., END; the exit code */
 
 _Noreturn void skip(const char *why);
-void skip_without_processes(void); /* where pidfd_open(2) is unknown, as to an older valgrind */
+void use_backend(const char *backend); /* or skips where it does not work, or CORD_TEST_BACKEND is the other */
+void skip_without_processes(void);     /* where pidfd_open(2) is unknown, as to an older valgrind */
 
 /* Starts fn as a task of the mode's kind (its argument copied), and joins it: asserts that it returned `value`. */
 cord_task *start(cord_fn *fn, const void *arg, size_t arg_size);

@@ -385,7 +385,7 @@ PLAIN_TEST(terminate_kills_what_ignores_sigterm)
 static int start_a_grandchild(void *arg)
 {
     cord_task_options options = { .kind = (cord_kind) * (int *)arg };
-    cord_task *task;
+    cord_task *task = NULL;
     cord_outcome out;
     int rc = cord_task_start(&task, answer_seven, NULL, 0, &options);
     if (rc == 0)

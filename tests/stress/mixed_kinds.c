@@ -163,13 +163,13 @@ static int garden(void *arg)
 
 static void stress(const char *backend)
 {
+    use_backend(backend);
     const char *seed = getenv("CORD_STRESS_SEED"), *seconds = getenv("CORD_STRESS_SECONDS");
     unsigned start = seed ? (unsigned)strtoul(seed, NULL, 0) : (unsigned)cord_now();
     atomic_store(&world.random, start);
     world.end = cord_now() + (seconds ? atoi(seconds) * CORD_SECOND : 1500 * CORD_MILLISECOND);
     printf("# %s: CORD_STRESS_SEED=%u\n", backend, start);
     fflush(stdout);
-    setenv("CORD_BACKEND", backend, 1);
     is(cord_run(garden, NULL, NULL), 0);
     printf("# %lu calls, %lu bytes, %lu closes, %lu cancels\n", world.calls, world.bytes, world.closes, world.cancels);
     ck_assert_uint_gt(world.calls, 0);
