@@ -24,7 +24,8 @@ typedef struct {
 /* Fails: -ENOMEM. */
 CORD_API CORD_MUST_CHECK int cord_group_new(cord_group **ret, const cord_group_options *options);
 
-/* As cord_task_start(); waits while max_running tasks run. Fails: as that, and -ECANCELED (the caller or the group). */
+/* As cord_task_start(); waits while max_running tasks run.
+ * Fails: as that, -ECANCELED (the caller or the group), -ETIMEDOUT (the group's time is up). */
 CORD_API CORD_MUST_CHECK int cord_group_start(cord_group *group, cord_fn *fn, const void *arg, size_t arg_size);
 
 /* Waits for all. 0 or the code of the first failure (a process that was killed: -EOWNERDEAD), with its sentence.
