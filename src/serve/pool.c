@@ -64,6 +64,14 @@ static void hold(cord_lock *lock)
     (void)!cord_lock_acquire(lock, CORD_FOREVER);
 }
 
+static bool go_on(struct run *run)
+{
+    hold(&run->lock);
+    bool more = run->failure == 0;
+    cord_lock_release(&run->lock);
+    return more;
+}
+
 /* --- one job --- */
 
 struct request {
@@ -182,7 +190,8 @@ static int run_in_child(cord_pool *pool, struct child *child, const struct piece
     if (rc < 0)
         return rc;
     set_run(pool, child, piece->run);
-    rc = exchange(child, &piece->run->batch, piece->first, piece->count);
+    if (go_on(piece->run)) /* who gave up while the child started did not hang up on it; from here on he does */
+        rc = exchange(child, &piece->run->batch, piece->first, piece->count);
     set_run(pool, child, NULL);
     if (rc == CORD_EENDED || rc == -EPIPE || rc == -ECONNRESET)
         return cord_shield(child_end, child);
@@ -192,14 +201,6 @@ static int run_in_child(cord_pool *pool, struct child *child, const struct piece
 }
 
 /* --- workers --- */
-
-static bool go_on(struct run *run)
-{
-    hold(&run->lock);
-    bool more = run->failure == 0;
-    cord_lock_release(&run->lock);
-    return more;
-}
 
 static void finish_piece(struct run *run, int rc)
 {
