@@ -93,6 +93,17 @@ static void take_answer(const struct cordi_uring_event *event)
         cordi_io_event(arm->handle, arm->direction == CORDI_READ ? CORDI_EVENT_READ : CORDI_EVENT_WRITE);
 }
 
+/* The memory of many sleepers is cold: it is fetched side by side, first the requests on their stacks, then the slots.
+ */
+static void expect_answers(const struct state *state, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        __builtin_prefetch((const void *)(uintptr_t)state->events[i].data, 1);
+    for (unsigned i = 0; i < count; i++)
+        if (state->events[i].data != WAKE && state->events[i].data != REMOVED)
+            cordi_io_expect(((const struct cordi_arm *)(uintptr_t)state->events[i].data)->handle);
+}
+
 static void wait(struct cordi_loop *loop, int64_t timeout)
 {
     struct state *state = loop->state;
@@ -104,6 +115,7 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
     cordi_uring_wait(state->ring, timeout);
     do {
         count = cordi_uring_take(state->ring, state->events, EVENTS);
+        expect_answers(state, count);
         for (unsigned i = 0; i < count; i++) {
             const struct cordi_uring_event *event = &state->events[i];
             if (event->data == WAKE) {
