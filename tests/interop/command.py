@@ -475,6 +475,8 @@ def refused(at):
     try:
         join(at).close()
         return False
+    except ConnectionResetError:  # the kernel had taken it when the listener closed
+        return False
     except ConnectionRefusedError:
         return True
 
