@@ -23,7 +23,7 @@
 #include "sys/clock.h"
 #include "sys/fd.h"
 
-enum { CHUNK = 256, CHUNKS = 4096, READY_IN_A_ROW = 128 };
+enum { CHUNK = 256, CHUNKS = 4096 };
 
 static struct {
     _Atomic uint64_t lock; /* spin bit over free and made */
@@ -211,9 +211,8 @@ int cordi_io_close(uint64_t handle, void **data)
 
 /* --- turns --- */
 
-static int closed(const struct cordi_io *io)
+static int closed(void)
 {
-    (void)io;
     return cordi_fail(-EBADF, "closed");
 }
 
@@ -233,7 +232,7 @@ static int wait_for_turn(struct cordi_io *io, struct cordi_direction_state *d, c
         cordi_wait_abandon();
         if (turn == TURN_FREE && closing)
             cordi_io_turn_end(io, d == &io->direction[CORDI_READ] ? CORDI_READ : CORDI_WRITE);
-        return closing ? closed(io) : 0;
+        return closing ? closed() : 0;
     }
     rc = cordi_park(deadline);
     if (rc < 0) {
@@ -241,7 +240,7 @@ static int wait_for_turn(struct cordi_io *io, struct cordi_direction_state *d, c
         cordi_list_remove(&node.link);
         cordi_spin_unlock(&io->bits, 1);
     } else if (node.item == &closed_mark)
-        rc = closed(io);
+        rc = closed();
     return rc;
 }
 
@@ -420,7 +419,7 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
     if (answer == NO_ROOM) /* in the kernel, for one more: look again soon, and let the others run meanwhile */
         rc = cord_sleep(CORD_MILLISECOND);
     if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
-        return closed(ios[index]);
+        return closed();
     return rc < 0 ? rc : index;
 }
 

@@ -1,7 +1,6 @@
 /* rt/loop.c - the scheduler; see loop.h. */
 #include "rt/loop.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 

@@ -6,7 +6,6 @@
  */
 #include <cordage/run.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

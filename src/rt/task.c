@@ -8,7 +8,6 @@
 
 #include <cordage/error.h>
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

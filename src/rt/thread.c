@@ -8,7 +8,6 @@
  */
 #include "rt/task.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "rt/offload.h"
