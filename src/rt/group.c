@@ -172,7 +172,7 @@ int cord_group_start(cord_group *group, cord_fn *fn, const void *arg, size_t arg
     unlock(group);
     if (cancelled)
         return cordi_fail(-ECANCELED, "the group was cancelled%s%s", group->failure ? ": " : "", group->sentence);
-    rc = cordi_task_launch(NULL, group, fn, arg, arg_size, &group->options.task);
+    rc = cordi_task_launch(NULL, group, fn, arg, arg_size, &group->options.task, __builtin_return_address(0));
     if (rc < 0) {
         lock(group);
         member_gone(group);

@@ -177,13 +177,14 @@ static void handlers_restore(const struct handlers *old)
     atomic_store(&cordi_runtime.signal_fd, -1);
 }
 
-static int start_main(struct run *run, size_t stack_size)
+static int start_main(struct run *run, size_t stack_size, const void *started_at)
 {
     cord_task_options options = { .name = "main", .stack_size = stack_size > 0 ? stack_size : MAIN_STACK };
     int rc = cordi_coroutine_new(&run->main, run_main, run, 0, &options);
     if (rc < 0)
         return rc;
     run->main->root = run->root;
+    run->main->started_at = started_at;
     cordi_task_hold(run->main);
     return cordi_coroutine_start(run->main);
 }
@@ -202,7 +203,7 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
         return rc;
     run.root = atomic_fetch_add(&cordi_runtime.roots, 1) + 1;
     run.signals = options != NULL && options->signals == CORD_SIGNALS_DEFAULT;
-    rc = start_main(&run, options != NULL ? options->stack_size : 0);
+    rc = start_main(&run, options != NULL ? options->stack_size : 0, __builtin_return_address(0));
     if (rc < 0) {
         cordi_loop_close(&run.loop);
         return cordi_fail_code(rc, "cord_run");

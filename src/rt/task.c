@@ -240,7 +240,7 @@ static void run_serial(struct cord_task *task)
 }
 
 int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
-                      const cord_task_options *given)
+                      const cord_task_options *given, const void *started_at)
 {
     static const cord_task_options defaults;
     cord_task_options options = given != NULL ? *given : defaults;
@@ -257,6 +257,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     rc = start(&task, fn, arg, arg_size, &options);
     if (rc < 0)
         return rc;
+    task->started_at = started_at;
     task->orphan = ret == NULL;
     task->group = group;
     if (group != NULL)
@@ -287,7 +288,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
 
 int cord_task_start(cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size, const cord_task_options *options)
 {
-    return cordi_task_launch(ret, NULL, fn, arg, arg_size, options);
+    return cordi_task_launch(ret, NULL, fn, arg, arg_size, options, __builtin_return_address(0));
 }
 
 /* --- end --- */

@@ -72,6 +72,7 @@ struct cord_task {
     struct cord_group *group;  /* told of its end */
     struct cordi_list sibling; /* in the group's list, under its spin bit */
     uint64_t root;             /* the cord_run() it was started under, 0: none */
+    const void *started_at;    /* the return address of the call that started it; NULL: an adopted thread */
     uint8_t kind;
     bool daemon, shared, adopted;
     bool orphan; /* nobody holds its handle: its failure is logged; under end's spin bit */
@@ -138,9 +139,9 @@ int cordi_wait_result(struct cord_task *self);
 /* From a signal handler. */
 void cordi_task_cancel_from_signal(struct cord_task *task);
 
-/* cord_task_start(), and for a member of a group. */
+/* cord_task_start(), and for a member of a group. started_at: for reports, the public call's return address. */
 int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
-                      const cord_task_options *options);
+                      const cord_task_options *options, const void *started_at);
 
 /* All threads and processes that were started and run; for cord_run(). */
 void cordi_tasks_add(struct cord_task *task);
