@@ -1,8 +1,10 @@
 /* bench/echo_raw.c - the yardstick: an echo server as a bare epoll loop, edge-triggered, one thread, no library.
- * `echo_raw` prints "listening PORT" and serves until it is killed. */
+ * `echo_raw` prints "listening PORT" and serves until it is killed. It keeps no bytes: a message that does not fit the
+ * socket's buffer at once ends the connection, which the load reports. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -48,11 +50,10 @@ static void echo(int fd)
 {
     for (;;) {
         ssize_t n = recv(fd, buffer, sizeof buffer, 0);
-        if (n > 0)
-            n = send(fd, buffer, (size_t)n, MSG_NOSIGNAL);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        bool whole = n <= 0 || send(fd, buffer, (size_t)n, MSG_NOSIGNAL) == n;
+        if (!whole || n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             close(fd);
-        if (n <= 0)
+        if (!whole || n <= 0)
             return;
     }
 }

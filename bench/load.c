@@ -1,9 +1,11 @@
-/* bench/load.c - a load for echo servers: `load PORT CONNECTIONS SECONDS [RATE]`.
+/* bench/load.c - a load for echo servers: `load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH]]]`.
  *
- * Without a rate each connection sends its next message when the last one came back (closed loop: the ceiling). With a
- * rate that many messages a second are sent in all, spread over the connections, whatever comes back (open loop: what
- * a message costs). Prints one line of JSON: messages, seconds, cpu (this process's own). One bare epoll loop, so
- * that the load is the same for every server. */
+ * Without a rate (or 0) each connection sends its next message when one came back (closed loop: the ceiling), and
+ * keeps DEPTH of them under way (1); those that came back together are answered together. With a rate that many
+ * messages a second are sent in all, spread over the connections, whatever comes back (open loop: what a message
+ * costs). Messages are of SIZE bytes (64); what a connection has under way must fit the socket's buffers.
+ * Prints one line of JSON: messages, seconds, cpu (this process's own). One bare epoll loop, so that the load is the
+ * same for every server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -18,14 +20,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MESSAGE = 64, EVENTS = 256 };
+enum { EVENTS = 256, MOST = 128 * 1024 /* bytes that a connection has under way */ };
 
-static char message[MESSAGE], reply[16384];
-static int *fds;
+struct connection {
+    int fd;
+    size_t came; /* bytes of a message that has not come back whole */
+    int64_t sent_at;
+};
+
+static char messages[MOST], reply[16384];
+static struct connection *all;
 static int connections, epoll_fd;
-static uint64_t sent, received; /* bytes */
+static size_t size = 64, depth = 1;
+static uint64_t received; /* messages */
 static uint64_t latency_sum, latency_count;
-static int64_t *sent_at;
 
 static int64_t now(void)
 {
@@ -50,34 +58,37 @@ static void connect_one(int index, int port)
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
         fail("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    fds[index] = fd;
+    all[index].fd = fd;
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         fail("epoll");
 }
 
-static void send_one(int index)
+static void send_some(struct connection *c, size_t count)
 {
-    sent_at[index] = now();
-    if (send(fds[index], message, MESSAGE, MSG_NOSIGNAL) != MESSAGE)
+    c->sent_at = now();
+    if (send(c->fd, messages, count * size, MSG_NOSIGNAL) != (ssize_t)(count * size))
         fail("send");
-    sent += MESSAGE;
 }
 
-/* What came back, in messages. */
-static uint64_t take(int index)
+/* How many messages came back. */
+static size_t take(struct connection *c)
 {
-    uint64_t before = received / MESSAGE;
     ssize_t n;
-    while ((n = recv(fds[index], reply, sizeof reply, MSG_DONTWAIT)) > 0) {
-        received += (uint64_t)n;
+    while ((n = recv(c->fd, reply, sizeof reply, MSG_DONTWAIT)) > 0) {
+        c->came += (size_t)n;
         if ((size_t)n < sizeof reply)
             break;
     }
     if (n == 0 || (n < 0 && errno != EAGAIN))
         fail("the server closed a connection");
-    latency_sum += (uint64_t)(now() - sent_at[index]);
-    latency_count++;
-    return received / MESSAGE - before;
+    size_t count = c->came / size;
+    c->came %= size;
+    received += count;
+    if (count > 0) {
+        latency_sum += (uint64_t)(now() - c->sent_at);
+        latency_count++;
+    }
+    return count;
 }
 
 static void run(double seconds, double rate)
@@ -88,15 +99,16 @@ static void run(double seconds, double rate)
     int next = 0;
     if (rate == 0)
         for (int i = 0; i < connections; i++)
-            send_one(i);
+            send_some(&all[i], depth);
     while ((t = now()) < end) {
         for (; rate > 0 && (double)due < (double)(t - begin) * rate / 1e9; due++, next = (next + 1) % connections)
-            send_one(next);
-        int count = epoll_wait(epoll_fd, events, EVENTS, rate > 0 ? 0 : 100);
-        for (int i = 0; i < count; i++) {
-            int index = (int)events[i].data.u32;
-            if (take(index) > 0 && rate == 0)
-                send_one(index);
+            send_some(&all[next], 1);
+        int ready = epoll_wait(epoll_fd, events, EVENTS, rate > 0 ? 0 : 100);
+        for (int i = 0; i < ready; i++) {
+            struct connection *c = &all[events[i].data.u32];
+            size_t count = take(c);
+            if (count > 0 && rate == 0)
+                send_some(c, count);
         }
     }
 }
@@ -104,15 +116,16 @@ static void run(double seconds, double rate)
 int main(int argc, char **argv)
 {
     struct rusage usage;
-    if (argc < 4) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [RATE]\n");
+    size = argc > 5 ? (size_t)atoi(argv[5]) : size;
+    depth = argc > 6 ? (size_t)atoi(argv[6]) : depth;
+    if (argc < 4 || size == 0 || depth == 0 || size > MOST / depth) {
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH]]]; SIZE * DEPTH <= %d\n", MOST);
         return 2;
     }
     connections = atoi(argv[2]);
-    fds = calloc((size_t)connections, sizeof *fds);
-    sent_at = calloc((size_t)connections, sizeof *sent_at);
+    all = calloc((size_t)connections, sizeof *all);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    memset(message, 'm', sizeof message);
+    memset(messages, 'm', sizeof messages);
     for (int i = 0; i < connections; i++)
         connect_one(i, atoi(argv[1]));
     printf("connected\n");
@@ -123,8 +136,8 @@ int main(int argc, char **argv)
     run(atof(argv[3]), argc > 4 ? atof(argv[4]) : 0);
     double seconds = (double)(now() - begin) / 1e9;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"messages\": %llu, \"seconds\": %.4f, \"cpu\": %.4f, \"mean_us\": %.1f}\n",
-           (unsigned long long)(received / MESSAGE), seconds,
+    printf("{\"messages\": %llu, \"seconds\": %.4f, \"cpu\": %.4f, \"mean_us\": %.1f}\n", (unsigned long long)received,
+           seconds,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
            latency_count ? (double)latency_sum / (double)latency_count / 1000 : 0.0);
