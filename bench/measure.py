@@ -1,0 +1,99 @@
+"""Runs one competitor of a subject once: {row: {figure: value}}. And all of them, round by round, into medians."""
+import json
+import os
+import statistics
+import subprocess
+import time
+
+from machine import one_cpu
+from subjects import PROGRAMS
+
+
+def cpu_seconds(pid):
+    """Of all its threads, to the nanosecond: the clock that clock_getcpuclockid(3) gives for a process."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def start(competitor, cpu, *args, **more):
+    return subprocess.Popen([*competitor.command, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                            preexec_fn=one_cpu(cpu), env={**os.environ, **competitor.environment}, **more)
+
+
+def end(*processes):
+    for process in processes:
+        if process:
+            process.kill()
+            process.communicate()
+
+
+def tcp(name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0):
+    """An echo server on one CPU, the load on another; the CPU time is the server's."""
+    serving, loading = start(competitor, cpu), None
+    try:
+        port = serving.stdout.readline().split()[1]
+        loading = subprocess.Popen([f"{PROGRAMS}/load", port, *map(str, (connections, seconds, rate, size, depth))],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=one_cpu(1))
+        if loading.stdout.readline() != "connected\n":
+            raise RuntimeError("the load could not connect")
+        before = cpu_seconds(serving.pid)
+        loading.stdin.write("\n")
+        loading.stdin.flush()
+        result = json.loads(loading.stdout.readline())
+        used = cpu_seconds(serving.pid) - before
+        messages = result.pop("messages")
+        return {name: {**result, "per_second": messages / result["seconds"], "cpu_us": used / messages * 1e6}}
+    finally:
+        end(loading, serving)
+
+
+def program(name, competitor, seconds, args=(), cpu=0):
+    """A program that measures itself, on one CPU (None: on all)."""
+    arguments = [str(seconds) if arg == "SECONDS" else arg for arg in args]
+    running = start(competitor, cpu, *arguments)
+    try:
+        lines = running.communicate(timeout=300)[0].splitlines()
+    finally:
+        end(running)
+    rows = {}
+    for line in lines:
+        figures = json.loads(line)
+        case = figures.pop("case", "")
+        rows[", ".join(filter(None, (name, case if len(lines) > 1 or not name else "")))] = figures
+    if running.returncode != 0 or not rows:
+        raise RuntimeError(f"ended with {running.returncode} and {len(lines)} lines")
+    return rows
+
+
+RUN = {"tcp": tcp, "program": program}
+
+
+def medians(runs, base, ratios):
+    """{row: {figure: median}} with "FIGURE/base": the median of the ratios within a round. runs: {row: [figures]}"""
+    rows = {}
+    for row, figures in runs.items():
+        known = [key for key, value in figures[0].items() if isinstance(value, (int, float))]
+        rows[row] = {key: statistics.median(f[key] for f in figures) for key in known}
+        for key in ratios if base in runs else ():
+            if key in known:
+                within = [f[key] / b[key] for f, b in zip(figures, runs[base]) if b.get(key)]
+                rows[row][f"{key}/base"] = statistics.median(within) if within else None
+    return rows
+
+
+def measure(subject, rounds, seconds, tell):
+    """All rounds of a subject: {row: {figure: value}}. Who fails is left out, and tell() is given why."""
+    runs, failed = {}, set()
+    for _ in range(min(rounds, subject.rounds)):
+        for name, competitor in subject.competitors.items():
+            if name in failed:
+                continue
+            try:
+                rows = RUN[subject.run](name, competitor, seconds * subject.seconds, **subject.options)
+            except (RuntimeError, ValueError, IndexError, KeyError, OSError, subprocess.TimeoutExpired) as error:
+                failed.add(name)
+                runs = {row: figures for row, figures in runs.items() if not row.startswith(name)}
+                tell(f"{subject.name}: {name or 'its program'} failed and is left out: {error!r}")
+                continue
+            for row, figures in rows.items():
+                runs.setdefault(row, []).append(figures)
+    return medians(runs, subject.base, subject.ratios)

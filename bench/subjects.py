@@ -1,0 +1,103 @@
+"""What is measured: a subject is data, and this is where a new one goes.
+
+A subject has competitors, which run in turn, round by round. A competitor is a command; how it is run, and what its
+figures are, is the subject's `run` (measure.py):
+
+    tcp      an echo server that prints "listening PORT", under bench/load
+    udp      the same under bench/udp_load
+    program  a program that measures itself; `args` follow its command. It prints lines of JSON: "case" names a row
+             beside the competitor's name (the row's only name, when the competitor has none), all others are figures
+
+A competitor whose program is not there (not built yet, a library or a language not installed) is left out by name.
+Figures have a heading and a format in FIGURES; those named in `ratios` are also given as a ratio to the row `base`,
+within each round. "SECONDS" in a command stands for the seconds that a run takes.
+"""
+import dataclasses
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("CORD_BUILD", os.path.join(os.path.dirname(HERE), "build"))
+PROGRAMS = os.path.join(BUILD, "bench")
+PEERS = os.path.join(HERE, "peers")
+EPOLL, URING = {"CORD_BACKEND": "epoll"}, {"CORD_BACKEND": "uring"}
+
+FIGURES = {  # figure: heading, format
+    "per_second": ("messages/s", "{:,.0f}"),
+    "cpu_us": ("CPU us each", "{:.2f}"),
+    "p50_us": ("p50 us", "{:,.1f}"),
+    "p99_us": ("p99 us", "{:,.0f}"),
+    "least": ("least served", "{:.2f}"),
+    "ns": ("CPU ns each", "{:,.1f}"),
+    "bytes": ("bytes each", "{:,.0f}"),
+}
+
+
+@dataclasses.dataclass
+class Competitor:
+    command: list
+    environment: dict = dataclasses.field(default_factory=dict)
+    needs: str = ""  # of versions.PACKAGES: what must be installed for it
+
+
+@dataclasses.dataclass
+class Subject:
+    name: str  # what PATTERN picks and JSON is keyed by
+    title: str
+    run: str
+    competitors: dict
+    figures: tuple = ("ns",)  # empty: all that the program prints
+    base: str = ""
+    ratios: tuple = ()
+    options: dict = dataclasses.field(default_factory=dict)  # for run
+    rounds: int = 100  # at most so many
+    seconds: float = 1  # times --seconds
+
+
+def built(name, *args, **environment):
+    return Competitor([f"{PROGRAMS}/{name}", *args], environment)
+
+
+def python(name, needs="Python", *args):
+    return Competitor([sys.executable, f"{PEERS}/{name}.py", *args], needs=needs)
+
+
+RAW = "raw epoll loop"
+ECHO = {
+    RAW: built("echo_raw"),
+    "cordage, epoll": built("echo_cordage", **EPOLL),
+    "cordage, uring": built("echo_cordage", **URING),
+    "cordage, threads": built("echo_cordage", "thread"),
+    "libuv": Competitor([f"{PROGRAMS}/echo_libuv"], needs="libuv"),
+    "libevent": Competitor([f"{PROGRAMS}/echo_libevent"], needs="libevent"),
+    "Boost.Asio": Competitor([f"{PROGRAMS}/echo_asio"], needs="Boost"),
+    "Go": Competitor([f"{PROGRAMS}/echo_go"], needs="Go"),
+    "gevent": python("echo_gevent", "gevent"),
+    "Python asyncio": python("echo_asyncio"),
+    "Python ThreadingTCPServer": python("echo_socketserver"),
+}
+THREADS = ("cordage, threads", "Python ThreadingTCPServer")
+SLOW = (*THREADS, "gevent", "Python asyncio")
+
+
+def without(competitors, names):
+    return {name: competitor for name, competitor in competitors.items() if name not in names}
+
+
+def echo(name, left_out=(), **options):
+    """options: connections, rate (messages a second; none: closed loop), size and depth."""
+    return Subject(f"echo {name}", f"TCP echo, {name}", "tcp", without(ECHO, left_out), ("per_second", "cpu_us"), RAW,
+                   ("per_second", "cpu_us"), options)
+
+
+SUBJECTS = [
+    echo("64 connections", connections=64),
+    echo("1000 connections", THREADS, connections=1000),
+    echo("10,000 connections", SLOW, connections=10000),
+    echo("64 connections, 60,000 messages/s", SLOW, connections=64, rate=60000),
+    echo("1000 connections, 60,000 messages/s", SLOW, connections=1000, rate=60000),
+    echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
+    echo("64 connections, 16 messages under way", SLOW, connections=64, depth=16),
+    Subject("growth", "CPU nanoseconds for each task, at so many of them (a flat row: nothing is quadratic)", "program",
+            {"": built("growth")}, (), rounds=1),
+]

@@ -1,0 +1,48 @@
+"""Figures as tables: aligned for a terminal, or as Markdown."""
+from subjects import FIGURES
+
+
+def table(title, columns, rows, markdown):
+    """Rows of texts, the first of each a name; as lines."""
+    if markdown:
+        lines = [f"**{title}**", "", f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+        return lines + [f"| {' | '.join(row)} |" for row in rows]
+    widths = [max(map(len, texts)) for texts in zip(columns, *rows)]
+    return [title] + ["  ".join([f"  {row[0]:{widths[0]}}", *(f"{t:>{w}}" for t, w in zip(row[1:], widths[1:]))])
+                      for row in (columns, *rows)]
+
+
+def number(value, form):
+    return "" if value is None else form.format(value)
+
+
+def columns_of(subject, rows):
+    """(figure, heading, format) of each column."""
+    figures = subject.figures or list(dict.fromkeys(key for row in rows.values() for key in row))
+    for key in figures:
+        heading, form = FIGURES.get(key, (key, "{:,.4g}" if subject.figures else "{:,.0f}"))
+        yield key, heading, form
+        if key in subject.ratios:
+            yield f"{key}/base", f"of {subject.base.split(' ')[0]}", "{:.2f}x"
+
+
+def subject_table(subject, rows, markdown):
+    columns = list(columns_of(subject, rows))
+    texts = [[name, *(number(figures.get(key), form) for key, _, form in columns)] for name, figures in rows.items()]
+    return table(subject.title, ["", *(heading for _, heading, _ in columns)], texts, markdown)
+
+
+def echo_summary(subjects, results, markdown):
+    """A line for each server, its ratios to the raw loop in each cell: for the README."""
+    cells = [subject for subject in subjects if subject.run == "tcp" and subject.name in results
+             and subject.name.startswith("echo") and not {"size", "depth"} & subject.options.keys()]
+    servers = list(dict.fromkeys(row for cell in cells for row in results[cell.name]))
+    rows = []
+    for server in servers:
+        figures = [results[cell.name].get(server, {}).get(f"{'cpu_us' if 'rate' in cell.options else 'per_second'}/base")
+                   for cell in cells]
+        rows.append([server, *(number(figure, "{:.2f}") for figure in figures)])
+    headings = [("CPU time, " if "rate" in cell.options else "speed, ") +
+                cell.name.replace("echo ", "").replace(" connections", "") for cell in cells]
+    return table("TCP echo, all of it beside the raw loop (speed: more is better; CPU time for a message: less is)",
+                 ["connections", *headings], rows, markdown)
