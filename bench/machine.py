@@ -90,7 +90,7 @@ def description():
             compiler = match[1]
     return [("Machine", f"{len(os.sched_getaffinity(0))} CPUs, {model[1] if model else platform.machine()}"
                         f"{', virtual' if 'hypervisor' in cpuinfo else ''}"),
-            ("Kernel", f"Linux {re.match(r"[0-9.]*[0-9]", platform.release())[0]} {platform.machine()}"),
+            ("Kernel", f"Linux {re.match(r'[0-9.]*[0-9]', platform.release())[0]} {platform.machine()}"),
             ("Compiler", first_line(compiler, "--version")),
             ("Load average before", f"{os.getloadavg()[0]:.1f}"),
             ("Date", datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")),
