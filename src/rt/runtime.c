@@ -6,6 +6,7 @@
  */
 #include "rt/runtime.h"
 
+#include "rt/debug.h"
 #include "rt/io.h"
 #include "rt/loop.h"
 #include "rt/offload.h"
@@ -54,8 +55,10 @@ void cordi_runtime_start(void)
 {
     uint32_t fresh = 0;
     if (atomic_load_explicit(&cordi_runtime.ready, memory_order_relaxed) == 0 &&
-        atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1))
+        atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1)) {
         (void)cordi_proc_at_fork(before_fork, in_parent, in_child);
+        cordi_debug_start();
+    }
 }
 
 const char *cord_version(void)

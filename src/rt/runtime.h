@@ -23,6 +23,7 @@ struct cordi_runtime {
     _Atomic uint32_t numbers[4];             /* for the names of tasks without one, by kind */
     _Atomic uint32_t unguarded;              /* 1: the log has said that a stack has no guard */
     _Atomic uint32_t ready;                  /* 1: cordi_runtime_start() has run */
+    _Atomic uint32_t debug;                  /* CORDI_DEBUG_...: what CORD_DEBUG asks for; set once, before any task */
     _Atomic int signal;                      /* that cord_run() caught */
     _Atomic(struct cord_task *) signal_task; /* has a thread of its own: what the signal cancels */
     _Atomic int signal_fd;                   /* or what wakes the loop that looks at `signal`; -1: none */
@@ -33,6 +34,7 @@ extern struct cordi_runtime cordi_runtime;
 /* In a forked child: what the parent's cord_run() did with signals now goes to the child's task. */
 void cordi_run_signals_after_fork(struct cord_task *task);
 
-void cordi_runtime_start(void); /* before the first task or loop: what must survive a fork is registered */
+/* Before the first task, loop or adopted thread: what must survive a fork is registered, and CORD_DEBUG is read. */
+void cordi_runtime_start(void);
 
 #endif

@@ -45,6 +45,7 @@ void cordi_task_after_fork(void)
 static __attribute__((noinline)) void adopt(struct cordi_thread *thread)
 {
     cord_task_options options = { .name = "main" };
+    cordi_runtime_start();
     cordi_task_init(&thread->foreign, CORD_THREAD, &options);
     thread->foreign.adopted = true;
     thread->own = thread->current = &thread->foreign;
