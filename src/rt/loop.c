@@ -36,7 +36,7 @@ int cordi_loop_open(struct cordi_loop *loop)
 
 void cordi_loop_close(struct cordi_loop *loop)
 {
-    while (atomic_load(&loop->wakers) > 0)
+    while (cordi_inbox_in_use(&loop->inbox))
         cordi_proc_yield();
     cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
     cordi_spin_lock(&cordi_runtime.lock, 1);
@@ -112,14 +112,9 @@ void cordi_loop_wake(struct cord_task *task)
         cordi_list_append(&loop->ready, &task->link);
         return;
     }
-    atomic_fetch_add(&loop->wakers, 1);
-    struct cord_task *first = atomic_load(&loop->inbox);
-    do
-        task->next = first;
-    while (!atomic_compare_exchange_weak(&loop->inbox, &first, task)); /* from here the task may run and end */
-    if (atomic_load(&loop->asleep) && atomic_exchange(&loop->asleep, 0))
+    if (cordi_inbox_push(&loop->inbox, &task->link)) /* it may run and end meanwhile */
         cordi_fd_event_set(loop->host->wake_fd);
-    atomic_fetch_sub(&loop->wakers, 1);
+    cordi_inbox_pushed(&loop->inbox);
 }
 
 void cordi_loop_on_host(void (*fn)(void *), void *arg)
@@ -140,18 +135,10 @@ void cordi_loop_on_host(void (*fn)(void *), void *arg)
 
 static void take_inbox(struct cordi_loop *loop)
 {
-    if (atomic_load_explicit(&loop->inbox, memory_order_relaxed) == NULL)
-        return;
-    struct cord_task *task = atomic_exchange(&loop->inbox, NULL), *turned = NULL;
-    while (task != NULL) { /* first come first */
-        struct cord_task *next = task->next;
-        task->next = turned;
-        turned = task;
-        task = next;
-    }
-    while (turned != NULL) {
-        task = turned;
-        turned = task->next;
+    struct cordi_list *next = cordi_inbox_take(&loop->inbox);
+    while (next != NULL) {
+        struct cord_task *task = CORDI_ITEM(next, struct cord_task, link);
+        next = next->next;
         if (cordi_list_empty(&task->peers)) /* just started, from another thread */
             cordi_list_append(&loop->tasks, &task->peers);
         cordi_list_append(&loop->ready, &task->link);
@@ -205,13 +192,10 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
         if (timeout < 0)
             timeout = 0;
     }
-    if (timeout != 0) {
-        atomic_store(&loop->asleep, 1);
-        if (atomic_load(&loop->inbox) != NULL)
-            timeout = 0;
-    }
+    if (timeout != 0 && !cordi_inbox_sleep(&loop->inbox))
+        timeout = 0;
     loop->backend->wait(loop, timeout);
-    atomic_store_explicit(&loop->asleep, 0, memory_order_relaxed);
+    cordi_inbox_awake(&loop->inbox);
 }
 
 static void turn(struct cordi_loop *loop)

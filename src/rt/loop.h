@@ -4,10 +4,7 @@
  * backend. It sleeps there only when nothing is ready. Coroutines of one loop hand over to each other directly; the
  * scheduler itself runs on the thread's own stack and is switched to when a turn is over.
  *
- * WAKING A LOOP. A thread that sends a task pushes it onto the inbox and then looks at `asleep`; the loop stores
- * `asleep` and then looks at the inbox, both sequentially consistent: one of them sees the other, so no wake is lost,
- * and a loop that is not asleep costs its wakers no system call. `wakers` counts who is between push and look, so that
- * a loop that ends does not vanish under them.
+ * Other threads wake a coroutine by sending it to the loop's inbox: see inbox.h.
  */
 #ifndef CORDI_RT_LOOP_H
 #define CORDI_RT_LOOP_H
@@ -18,6 +15,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "rt/backend.h"
+#include "rt/inbox.h"
 #include "sys/ctx.h"
 
 struct cord_task;
@@ -42,10 +40,8 @@ struct cordi_loop {
     void *state;            /* the backend's */
     struct cordi_list link; /* in the runtime's list */
 
-    _Atomic(struct cord_task *) inbox; /* from other threads, last first */
-    _Atomic uint32_t asleep;
-    _Atomic uint32_t wakers;
-    _Atomic uint32_t alive; /* coroutines started and not ended */
+    struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
+    _Atomic uint32_t alive;   /* coroutines started and not ended */
 };
 
 int cordi_loop_open(struct cordi_loop *loop);

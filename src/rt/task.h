@@ -45,7 +45,7 @@ enum { CORDI_AWAKE = 0, CORDI_PERMIT, CORDI_IN_FUTEX, CORDI_IN_POLL, CORDI_IN_LO
 
 struct cord_task {
     /* What every wait needs comes first: two cache lines. */
-    struct cordi_list link;      /* run queue of its loop; the list of threads and processes */
+    struct cordi_list link;      /* run queue or inbox of its loop; the list of threads and processes */
     _Atomic uint64_t wait;       /* number and state of its wait */
     struct cordi_waiter *winner; /* the node that was claimed; by the claimer, before the wake */
     struct cordi_loop *loop;     /* a coroutine's; NULL: it has a thread of its own */
@@ -60,7 +60,6 @@ struct cord_task {
 
     struct cordi_heap_node timer; /* of its wait, in its loop's heap */
     struct cordi_list peers;      /* all coroutines of its loop */
-    struct cord_task *next;       /* in its loop's inbox */
     struct cordi_stack stack;
     cord_fn *fn;
     void *arg;
