@@ -14,9 +14,10 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def start(competitor, cpu, *args, **more):
-    return subprocess.Popen([*competitor.command, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                            preexec_fn=one_cpu(cpu), env={**os.environ, **competitor.environment}, **more)
+def start(competitor, cpu, seconds):
+    command = [str(seconds) if word == "SECONDS" else word for word in competitor.command]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                            preexec_fn=one_cpu(cpu), env={**os.environ, **competitor.environment})
 
 
 def end(*processes):
@@ -28,7 +29,7 @@ def end(*processes):
 
 def tcp(name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0):
     """An echo server on one CPU, the load on another; the CPU time is the server's."""
-    serving, loading = start(competitor, cpu), None
+    serving, loading = start(competitor, cpu, seconds), None
     try:
         port = serving.stdout.readline().split()[1]
         loading = subprocess.Popen([f"{PROGRAMS}/load", port, *map(str, (connections, seconds, rate, size, depth))],
@@ -46,10 +47,9 @@ def tcp(name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0)
         end(loading, serving)
 
 
-def program(name, competitor, seconds, args=(), cpu=0):
+def program(name, competitor, seconds, cpu=0):
     """A program that measures itself, on one CPU (None: on all)."""
-    arguments = [str(seconds) if arg == "SECONDS" else arg for arg in args]
-    running = start(competitor, cpu, *arguments)
+    running = start(competitor, cpu, seconds)
     try:
         lines = running.communicate(timeout=300)[0].splitlines()
     finally:

@@ -5,8 +5,8 @@ figures are, is the subject's `run` (measure.py):
 
     tcp      an echo server that prints "listening PORT", under bench/load
     udp      the same under bench/udp_load
-    program  a program that measures itself; `args` follow its command. It prints lines of JSON: "case" names a row
-             beside the competitor's name (the row's only name, when the competitor has none), all others are figures
+    program  a program that measures itself. It prints lines of JSON: where there are several, or the competitor has
+             no name, "case" names the row; all others are figures
 
 A competitor whose program is not there (not built yet, a library or a language not installed) is left out by name.
 Figures have a heading and a format in FIGURES; those named in `ratios` are also given as a ratio to the row `base`,
@@ -90,7 +90,36 @@ def echo(name, left_out=(), **options):
                    ("per_second", "cpu_us"), options)
 
 
+BARE = "bare switch"  # ours, what each of the next is measured by
+TASKS = {
+    "cordage": built("tasks"),
+    "Boost.Fiber": Competitor([f"{PROGRAMS}/tasks_fiber"], needs="Boost"),
+    "Go": Competitor([f"{PROGRAMS}/tasks_go"], needs="Go"),
+    "gevent": python("tasks_gevent", "gevent"),
+    "Python asyncio": python("tasks_asyncio"),
+    "pthreads, one CPU": built("tasks_pthread"),
+}
+
+
+def tasks(name, title, case, left_out=()):
+    competitors = {who: dataclasses.replace(how, command=[*how.command, case, "SECONDS"])
+                   for who, how in without(TASKS, left_out).items()}
+    return Subject(name, title, "program", {BARE: built("switch", "ours", "SECONDS"), **competitors}, base=BARE,
+                   ratios=("ns",), seconds=0.2)
+
+
 SUBJECTS = [
+    Subject("switch", "A bare switch between two stacks", "program", {
+        "minimal loop": built("switch", "minimal", "SECONDS"),
+        "cordage": built("switch", "ours", "SECONDS"),
+        "Boost.Context": Competitor([f"{PROGRAMS}/switch_boost", "boost", "SECONDS"], needs="Boost"),
+        "swapcontext": built("switch", "swapcontext", "SECONDS"),
+    }, base="minimal loop", ratios=("ns",), seconds=0.2),
+    tasks("yield", "A yield through the scheduler, two tasks in turn", "yield"),
+    tasks("start", "Start, run, end and join of one task", "start"),
+    tasks("ping-pong, events", "A hand-over from task to task by events (a round trip is two)", "event"),
+    tasks("ping-pong, queues", "A hand-over from task to task by queues of one item (a round trip is two)", "queue",
+          ("pthreads, one CPU",)),
     echo("64 connections", connections=64),
     echo("1000 connections", THREADS, connections=1000),
     echo("10,000 connections", SLOW, connections=10000),

@@ -8,6 +8,7 @@ QUOTED = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 RUNTIME = {"sync": {"rt/park.h", "rt/offload.h"}, "net": {"rt/park.h", "rt/io.h", "rt/offload.h"}}
 RUNTIME["serve"] = RUNTIME["net"]
+KEPT = {("bench/switch.c", "sys/ctx.h")}  # measures what no public call does alone
 
 
 def own_header_first():
@@ -48,7 +49,7 @@ def programs_see_only_public_headers():
     for path in files("tool/*.[ch]", "examples/**/*.c", "bench/**/*.[ch]"):
         for number, line in lines(path):
             match = QUOTED.match(line)
-            if match and not (path.parent / match[1]).exists():
+            if match and not (path.parent / match[1]).exists() and (short(path), match[1]) not in KEPT:
                 yield f"{short(path)}:{number}: includes {match[1]}, which is not of {path.parent.name}/"
 
 
