@@ -105,24 +105,6 @@ struct cordi_io *cordi_io_get(uint64_t handle)
     return io != NULL && cordi_handle_enter(&io->word, (uint32_t)(handle >> 32)) ? io : NULL;
 }
 
-void cordi_io_put(struct cordi_io *io)
-{
-    struct cord_task *wake = NULL;
-    if (!cordi_handle_leave(&io->word))
-        return;
-    cordi_spin_lock(&io->bits, 1); /* the slot may be another socket's by now: then its closer looks again */
-    if (io->closer != NULL) {
-        struct cordi_waiter *closer = io->closer;
-        struct cord_task *task = closer->task;
-        io->closer = NULL;
-        if (cordi_waiter_claim(closer))
-            wake = task;
-    }
-    cordi_spin_unlock(&io->bits, 1);
-    if (wake != NULL)
-        cordi_wake(wake);
-}
-
 int cordi_io_fd(const struct cordi_io *io)
 {
     return io->fd;
@@ -172,30 +154,13 @@ static void wake_all(struct cordi_io *io)
     cordi_wake_list(&claimed);
 }
 
-static void wait_for_users(struct cordi_io *io)
-{
-    while (!cordi_handle_empty(&io->word)) {
-        struct cordi_waiter node;
-        cordi_wait_begin(&node, CORDI_UNCANCELLABLE, "the last user of a socket");
-        cordi_spin_lock(&io->bits, 1);
-        bool wait = !cordi_handle_empty(&io->word);
-        if (wait)
-            io->closer = &node;
-        cordi_spin_unlock(&io->bits, 1);
-        if (wait)
-            (void)cordi_park(CORD_FOREVER);
-        else
-            cordi_wait_abandon();
-    }
-}
-
 int cordi_io_close(uint64_t handle, void **data)
 {
     struct cordi_io *io = slot_of(handle);
     if (io == NULL || !cordi_handle_close(&io->word, (uint32_t)(handle >> 32)))
         return -EBADF;
     wake_all(io);
-    wait_for_users(io);
+    cordi_io_wait_for_users(io);
     cordi_spin_lock(&io->bits, 1); /* its home cannot end meanwhile */
     if (io->home != 0)
         cordi_backend_epoll.forget(io);

@@ -38,6 +38,9 @@ struct cordi_io {
     int home_epoll;
 };
 
+/* After cordi_handle_close(): until the last user has left. */
+void cordi_io_wait_for_users(struct cordi_io *io);
+
 /* For a backend with many events in hand: fetches the slot's, then the waiter's memory ahead of cordi_io_event(). */
 void cordi_io_expect(uint64_t handle);
 void cordi_io_expect_waiter(uint64_t handle);
