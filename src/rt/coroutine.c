@@ -27,6 +27,13 @@ static char *below(char *top, size_t size)
     return (char *)((uintptr_t)(top - size) & ~(uintptr_t)63);
 }
 
+/* Of the calling thread, if it drives a loop. */
+static struct cordi_stack_cache *cache(void)
+{
+    struct cordi_loop *loop = cordi_thread()->loop;
+    return loop != NULL ? &loop->stacks : NULL;
+}
+
 int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
                         const cord_task_options *options)
 {
@@ -38,7 +45,7 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
         return -EINVAL;
     if (extra > SMALL && (block = malloc(extra)) == NULL)
         return -ENOMEM;
-    rc = cordi_stack_get(&stack, options->stack_size > 0 ? options->stack_size : DEFAULT_STACK);
+    rc = cordi_stack_get(&stack, options->stack_size > 0 ? options->stack_size : DEFAULT_STACK, cache());
     if (rc < 0) {
         free(block);
         return rc;
@@ -72,5 +79,5 @@ void cordi_coroutine_free(struct cord_task *task)
     struct cordi_stack stack = task->stack;
     cordi_ctx_done(&task->ctx);
     free(task->block);
-    cordi_stack_put(&stack);
+    cordi_stack_put(&stack, cache());
 }

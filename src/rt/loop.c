@@ -44,6 +44,7 @@ void cordi_loop_close(struct cordi_loop *loop)
     cordi_spin_unlock(&cordi_runtime.lock, 1);
     cordi_io_loop_ends(loop->id);
     loop->backend->close(loop);
+    cordi_stack_cache_close(&loop->stacks);
     loop->thread->loop = NULL;
 }
 
@@ -191,6 +192,11 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
         timeout = node->key - cordi_clock_now();
         if (timeout < 0)
             timeout = 0;
+    }
+    if (timeout != 0) {
+        int64_t trim = cordi_stack_idle();
+        if (trim >= 0 && (timeout < 0 || trim < timeout))
+            timeout = trim;
     }
     if (timeout != 0 && !cordi_inbox_sleep(&loop->inbox))
         timeout = 0;

@@ -17,6 +17,7 @@
 #include "rt/backend.h"
 #include "rt/inbox.h"
 #include "sys/ctx.h"
+#include "sys/stack.h"
 
 struct cord_task;
 struct cordi_thread;
@@ -36,6 +37,7 @@ struct cordi_loop {
     void (*on_host)(void *);     /* to be run on the thread's stack, for `caller` */
     void *on_host_arg;
     struct cord_task *caller;
+    struct cordi_stack_cache stacks; /* of coroutines that were freed on this thread */
     const struct cordi_backend *backend;
     void *state;            /* the backend's */
     struct cordi_list link; /* in the runtime's list */

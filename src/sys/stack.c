@@ -1,7 +1,9 @@
-/* sys/stack.c - slabs, guards and free lists; the design is in stack.h.
+/* sys/stack.c - slabs, guards, free lists and the caches of loops; the design is in stack.h.
  *
- * One lock for everything, held for a few list steps or the making of a slab; guards and trimming are done outside it,
- * by whoever holds the stack. Each class keeps two lists: warm stacks, taken first, and trimmed ones.
+ * One lock for the pool, held for some list steps or the making of a slab; guards and trimming are done outside it, by
+ * whoever holds the stack. Each class has three lists of free stacks, taken from in this order: `recent` and `old`,
+ * which keep their memory, and `cold`, which gave it back. Each second `recent` becomes `old`, once what was left in
+ * `old` is trimmed: so what is trimmed was not needed for a whole second, however many stacks come and go meanwhile.
  */
 #include "sys/stack.h"
 
@@ -12,8 +14,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "sys/clock.h"
 #include "sys/ctx.h"
 #include "sys/fd.h"
 
@@ -29,9 +34,14 @@
 enum {
     CLASSES = 8, /* 64 KiB << 0 .. 7 */
     SLAB_BYTES = 64 << 20,
-    WARM_BYTES = 16 << 20, /* of free stacks in a class that keep their memory */
-    MAP_COUNT = 65530      /* the kernel's default of vm.max_map_count */
+    CACHE = 64,         /* stacks that a loop's cache holds at most */
+    BATCH = CACHE / 2,  /* that it takes from the pool, or gives to it */
+    TRIM = 64,          /* stacks trimmed at a time: some 20 us */
+    WARM = 256,         /* free stacks that may keep their memory when a loop ends */
+    HIGH_WATER = 16384, /* free stacks from which on a busy loop trims too, and not only an idle one */
+    MAP_COUNT = 65530   /* the kernel's default of vm.max_map_count */
 };
+static const int64_t AGE = 1000000000; /* ns, until stacks are old */
 
 struct slab {
     struct slab *older; /* of the class: none is ever given back */
@@ -43,22 +53,24 @@ struct slab {
 };
 
 struct cordi_stack_slot {
-    struct cordi_stack_slot *next; /* in a free list, under the lock */
+    struct cordi_stack_slot *next; /* in a free list: under the lock, or the owner's of the cache */
     struct slab *slab;
-    bool guarded; /* written by the holder of the stack */
+    uint32_t index; /* in the slab */
+    bool guarded;   /* written by the holder of the stack */
 };
 
 struct size_class {
-    struct cordi_stack_slot *warm, *cold; /* free stacks */
-    size_t warm_bytes;
-    struct slab *slab; /* the newest; older ones are used up */
-    uint32_t fresh;    /* the first of its slots that was never used */
+    struct cordi_stack_slot *recent, *old, *cold; /* free stacks; see the top */
+    struct slab *slab;                            /* the newest; older ones are used up */
+    uint32_t fresh;                               /* the first of its slots that was never used */
 };
 
 static struct {
     pthread_mutex_t lock;
     struct size_class classes[CLASSES];
     atomic_long protects; /* guards that mprotect may still make; 0 before it is known, -1 when used up */
+    atomic_long spare;    /* stacks in `recent` and `old`; written under the lock */
+    int64_t aged;         /* when `recent` last became `old` */
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* True when the kernel faults on reading the guard. Without a descriptor to try it with, it is taken as broken. */
@@ -132,20 +144,9 @@ static struct slab *slab_new(size_t usable)
     return slab;
 }
 
-/* Under the lock. */
-static struct cordi_stack_slot *take(struct size_class *class, size_t usable)
+/* Under the lock, as what follows. */
+static struct cordi_stack_slot *take_fresh(struct size_class *class, size_t usable)
 {
-    struct cordi_stack_slot *slot = class->warm;
-    if (slot != NULL) {
-        class->warm = slot->next;
-        class->warm_bytes -= usable;
-        return slot;
-    }
-    slot = class->cold;
-    if (slot != NULL) {
-        class->cold = slot->next;
-        return slot;
-    }
     if (class->slab == NULL || class->fresh == class->slab->count) {
         struct slab *slab = slab_new(usable);
         if (slab == NULL)
@@ -154,8 +155,23 @@ static struct cordi_stack_slot *take(struct size_class *class, size_t usable)
         class->slab = slab;
         class->fresh = 0;
     }
-    slot = &class->slab->slots[class->fresh++];
+    struct cordi_stack_slot *slot = &class->slab->slots[class->fresh];
     slot->slab = class->slab;
+    slot->index = class->fresh++;
+    return slot;
+}
+
+static struct cordi_stack_slot *take(struct size_class *class, size_t usable)
+{
+    struct cordi_stack_slot **list = class->recent != NULL ? &class->recent : class->old != NULL ? &class->old : NULL;
+    if (list != NULL)
+        atomic_fetch_sub_explicit(&pool.spare, 1, memory_order_relaxed);
+    else if (class->cold != NULL)
+        list = &class->cold;
+    else
+        return take_fresh(class, usable);
+    struct cordi_stack_slot *slot = *list;
+    *list = slot->next;
     return slot;
 }
 
@@ -193,30 +209,81 @@ static struct size_class *class_of(size_t usable, size_t *rounded)
     return NULL;
 }
 
-int cordi_stack_get(struct cordi_stack *ret, size_t usable)
+/* Fills an empty cache; false when there is no memory for even one stack. */
+static bool refill(struct cordi_stack_cache *cache)
 {
-    size_t rounded;
-    struct size_class *class = class_of(usable, &rounded);
-    if (class == NULL)
-        return get_mapping(ret, usable);
+    struct cordi_stack_slot **end = &cache->first;
     pthread_mutex_lock(&pool.lock);
-    struct cordi_stack_slot *slot = take(class, rounded);
+    for (; cache->count < BATCH; cache->count++, end = &(*end)->next)
+        if ((*end = take(&pool.classes[0], CORDI_STACK_DEFAULT)) == NULL)
+            break;
     pthread_mutex_unlock(&pool.lock);
-    if (slot == NULL)
-        return -ENOMEM;
+    *end = NULL;
+    return cache->count > 0;
+}
+
+int cordi_stack_get(struct cordi_stack *ret, size_t usable, struct cordi_stack_cache *cache)
+{
+    struct cordi_stack_slot *slot;
+    size_t rounded = CORDI_STACK_DEFAULT;
+    if (cache != NULL && usable <= CORDI_STACK_DEFAULT) {
+        if (cache->first == NULL && !refill(cache))
+            return -ENOMEM;
+        slot = cache->first;
+        cache->first = slot->next;
+        cache->count--;
+    } else {
+        struct size_class *class = class_of(usable, &rounded);
+        if (class == NULL)
+            return get_mapping(ret, usable);
+        pthread_mutex_lock(&pool.lock);
+        slot = take(class, rounded);
+        pthread_mutex_unlock(&pool.lock);
+        if (slot == NULL)
+            return -ENOMEM;
+    }
     struct slab *slab = slot->slab;
-    size_t index = (size_t)(slot - slab->slots);
-    char *guard = slab->base + index * (rounded + CORDI_STACK_GUARD);
+    char *guard = slab->base + slot->index * (rounded + CORDI_STACK_GUARD);
     if (!slot->guarded)
         slot->guarded =
             (slab->can_advise && madvise(guard, CORDI_STACK_GUARD, MADV_GUARD_INSTALL) == 0) || guard_by_protect(guard);
-    fill(ret, guard + CORDI_STACK_GUARD, rounded, index);
+    fill(ret, guard + CORDI_STACK_GUARD, rounded, slot->index);
     ret->guarded = slot->guarded;
     ret->slot = slot;
     return 0;
 }
 
-void cordi_stack_put(const struct cordi_stack *own_stack)
+/* A chain of free stacks of one class, to the pool. */
+static void give(struct cordi_stack_slot *first, struct cordi_stack_slot *last, long count, size_t usable)
+{
+    size_t rounded;
+    struct size_class *class = class_of(usable, &rounded);
+    pthread_mutex_lock(&pool.lock);
+    last->next = class->recent;
+    class->recent = first;
+    long spare = atomic_fetch_add_explicit(&pool.spare, count, memory_order_relaxed);
+    pthread_mutex_unlock(&pool.lock);
+    if (spare > HIGH_WATER)
+        (void)cordi_stack_idle();
+}
+
+/* Gives all but the `keep` stacks that were put last to the pool. */
+static void spill(struct cordi_stack_cache *cache, uint32_t keep)
+{
+    struct cordi_stack_slot **cut = &cache->first;
+    for (uint32_t i = 0; i < keep; i++)
+        cut = &(*cut)->next;
+    struct cordi_stack_slot *first = *cut, *last = first;
+    if (first == NULL)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    *cut = NULL;
+    give(first, last, cache->count - keep, CORDI_STACK_DEFAULT);
+    cache->count = keep;
+}
+
+void cordi_stack_put(const struct cordi_stack *own_stack, struct cordi_stack_cache *cache)
 {
     struct cordi_stack stack = *own_stack;
 #if CORDI_ASAN
@@ -225,22 +292,90 @@ void cordi_stack_put(const struct cordi_stack *own_stack)
 #endif
     if (stack.slot == NULL) {
         munmap(stack.low - CORDI_STACK_GUARD, stack.usable + CORDI_STACK_GUARD);
-        return;
-    }
-    size_t rounded;
-    struct size_class *class = class_of(stack.usable, &rounded);
-    pthread_mutex_lock(&pool.lock);
-    bool trim = class->warm_bytes + stack.usable > WARM_BYTES;
-    if (trim) {
-        pthread_mutex_unlock(&pool.lock);
-        madvise(stack.low, stack.usable - (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
-        pthread_mutex_lock(&pool.lock);
+    } else if (cache != NULL && stack.usable == CORDI_STACK_DEFAULT) {
+        stack.slot->next = cache->first;
+        cache->first = stack.slot;
+        if (++cache->count > CACHE)
+            spill(cache, BATCH);
     } else {
-        class->warm_bytes += stack.usable;
+        give(stack.slot, stack.slot, 1, stack.usable);
     }
-    struct cordi_stack_slot **list = trim ? &class->cold : &class->warm;
-    stack.slot->next = *list;
-    *list = stack.slot;
+}
+
+/* --- trimming --- */
+
+/* One call for all of them, where the kernel lets a process advise itself in a vector (Linux 6.13). */
+static void give_back(struct iovec *ranges, size_t count)
+{
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    bool done = self >= 0 && syscall(SYS_process_madvise, self, ranges, count, MADV_DONTNEED, 0) > 0;
+    if (self >= 0)
+        close(self);
+    for (size_t i = 0; i < count && !done; i++)
+        madvise(ranges[i].iov_base, ranges[i].iov_len, MADV_DONTNEED);
+}
+
+/* Trims some old stacks of a class, under the lock, which is let go meanwhile; false when there are none. */
+static bool trim(struct size_class *class, size_t usable)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), count = 0;
+    struct iovec ranges[TRIM];
+    struct cordi_stack_slot *first = class->old, *last = NULL;
+    for (struct cordi_stack_slot *slot = first; slot != NULL && count < TRIM; slot = slot->next) {
+        char *low = slot->slab->base + slot->index * (usable + CORDI_STACK_GUARD) + CORDI_STACK_GUARD;
+        ranges[count++] = (struct iovec){ low, usable - page };
+        last = slot;
+    }
+    if (last == NULL)
+        return false;
+    class->old = last->next;
+    atomic_fetch_sub_explicit(&pool.spare, (long)count, memory_order_relaxed);
+    pthread_mutex_unlock(&pool.lock);
+    give_back(ranges, count);
+    pthread_mutex_lock(&pool.lock);
+    last->next = class->cold;
+    class->cold = first;
+    return true;
+}
+
+/* Trims some old stacks of any class; when there are none, recent ones become old, and the answer is false. Under the
+ * lock. */
+static bool trim_any(void)
+{
+    for (int i = 0; i < CLASSES; i++)
+        if (trim(&pool.classes[i], (size_t)CORDI_STACK_DEFAULT << i))
+            return true;
+    for (int i = 0; i < CLASSES; i++) {
+        pool.classes[i].old = pool.classes[i].recent;
+        pool.classes[i].recent = NULL;
+    }
+    return false;
+}
+
+int64_t cordi_stack_idle(void)
+{
+    if (atomic_load_explicit(&pool.spare, memory_order_relaxed) == 0)
+        return -1;
+    int64_t now = cordi_clock_now(), next = 0;
+    pthread_mutex_lock(&pool.lock);
+    if (now - pool.aged >= AGE && !trim_any())
+        pool.aged = now;
+    if (now - pool.aged < AGE)
+        next = pool.aged + AGE - now;
+    pthread_mutex_unlock(&pool.lock);
+    return next;
+}
+
+/* There may be no loop left that will be idle. */
+void cordi_stack_cache_close(struct cordi_stack_cache *cache)
+{
+    spill(cache, 0);
+    if (atomic_load_explicit(&pool.spare, memory_order_relaxed) <= WARM)
+        return;
+    pthread_mutex_lock(&pool.lock);
+    for (int generation = 0; generation < 2; generation++)
+        while (trim_any()) {
+        }
     pthread_mutex_unlock(&pool.lock);
 }
 

@@ -10,14 +10,17 @@
  * Where it does not work mprotect(2) serves, for at most a quarter of vm.max_map_count stacks, since each takes two
  * mappings; stacks beyond that have no guard, and say so.
  *
- * A stack that was put back is the next to be taken: its pages are warm. Beyond 16 MiB of free stacks of a class,
- * further ones give their memory back, but for the top page, which every task touches.
+ * A loop keeps the stacks that its coroutines gave back in a cache of its own, last in first out, and takes no lock for
+ * them: their pages are warm. It exchanges them with the pool by the dozen. In the pool a stack that was not needed for
+ * a second gives its memory back, many with one call, when a loop is idle. Not its top page: every task touches that.
+ * Trimming at once above a fixed amount was left: a crowd that comes and goes paid for it each time.
  */
 #ifndef CORDI_SYS_STACK_H
 #define CORDI_SYS_STACK_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { CORDI_STACK_GUARD = 65536, CORDI_STACK_DEFAULT = 65536 };
 
@@ -31,11 +34,25 @@ struct cordi_stack {
     struct cordi_stack_slot *slot; /* its place in a slab; NULL: a mapping of its own */
 };
 
-/* A stack of at least `usable` bytes (0: the default). Its contents are undefined. Any thread. Fails: -ENOMEM. */
-int cordi_stack_get(struct cordi_stack *ret, size_t usable);
+/* Free stacks of the default size, of one thread; zeros: empty. */
+struct cordi_stack_cache {
+    struct cordi_stack_slot *first;
+    uint32_t count;
+};
+
+/* A stack of at least `usable` bytes (0: the default). Its contents are undefined. cache: the calling thread's, or
+ * NULL. Any thread. Fails: -ENOMEM. */
+int cordi_stack_get(struct cordi_stack *ret, size_t usable, struct cordi_stack_cache *cache);
 
 /* Gives it back; the caller does not run on it. *stack itself may lie on the stack. */
-void cordi_stack_put(const struct cordi_stack *stack);
+void cordi_stack_put(const struct cordi_stack *stack, struct cordi_stack_cache *cache);
+
+/* Empties it into the pool, which then keeps little memory. */
+void cordi_stack_cache_close(struct cordi_stack_cache *cache);
+
+/* For a loop that is about to sleep: gives some memory of free stacks back if it is time to. Answers after how many ns
+ * to call again, also when there is nothing else to do; -1: there is no need. */
+int64_t cordi_stack_idle(void);
 
 /* Around fork(2), so that the child finds the free lists whole. */
 void cordi_stack_before_fork(void);
