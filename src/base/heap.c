@@ -1,88 +1,68 @@
-/* base/heap.c - the pairing heap of heap.h. Nothing recurses but the check for tests: a heap may be a long chain. */
+/* base/heap.c - the radix heap of heap.h. */
 #include "base/heap.h"
 
-/* Of two trees, the one with the larger root goes below the other. The answer's own links are not set. */
-static struct cordi_heap_node *meld(struct cordi_heap_node *a, struct cordi_heap_node *b)
+#define NODE(item) CORDI_ITEM(item, struct cordi_heap_node, link)
+
+void cordi_heap_init(struct cordi_heap *heap, int64_t now)
 {
-    if (b->key < a->key) {
-        struct cordi_heap_node *swap = a;
-        a = b;
-        b = swap;
-    }
-    b->next = a->child;
-    if (b->next != NULL)
-        b->next->link = &b->next;
-    b->link = &a->child;
-    a->child = b;
-    return a;
+    *heap = (struct cordi_heap){ .floor = now };
+    cordi_list_init(&heap->due);
+    for (int i = 0; i < CORDI_HEAP_SLOTS; i++)
+        cordi_list_init(&heap->slots[i].nodes);
 }
 
-/* One tree of a chain of siblings: melds them in pairs, then the pairs from the last one back. */
-static struct cordi_heap_node *meld_all(struct cordi_heap_node *node)
+static void add_due(struct cordi_heap *heap, struct cordi_heap_node *node)
 {
-    struct cordi_heap_node *pairs = NULL, *all;
-    while (node != NULL) {
-        struct cordi_heap_node *first = node, *second = node->next;
-        node = second == NULL ? NULL : second->next;
-        if (second != NULL)
-            first = meld(first, second);
-        first->next = pairs;
-        pairs = first;
-    }
-    if ((all = pairs) == NULL)
-        return NULL;
-    for (pairs = all->next; pairs != NULL;) {
-        struct cordi_heap_node *rest = pairs->next;
-        all = meld(all, pairs);
-        pairs = rest;
-    }
-    return all;
-}
-
-static void set_root(struct cordi_heap *heap, struct cordi_heap_node *node)
-{
-    heap->root = node;
-    if (node != NULL) {
-        node->link = &heap->root;
-        node->next = NULL;
-    }
+    struct cordi_list *before = heap->due.prev; /* from the end: most are equal or come in order */
+    while (before != &heap->due && NODE(before)->key > node->key)
+        before = before->prev;
+    cordi_list_append(before->next, &node->link);
 }
 
 void cordi_heap_add(struct cordi_heap *heap, struct cordi_heap_node *node)
 {
-    node->child = NULL;
-    set_root(heap, heap->root == NULL ? node : meld(heap->root, node));
+    if (node->key <= heap->floor) {
+        add_due(heap, node);
+        return;
+    }
+    int slot = 63 - __builtin_clzll((uint64_t)(node->key ^ heap->floor));
+    if (cordi_list_empty(&heap->slots[slot].nodes) || node->key < heap->slots[slot].least)
+        heap->slots[slot].least = node->key;
+    cordi_list_append(&heap->slots[slot].nodes, &node->link);
+    heap->occupied |= UINT64_C(1) << slot;
 }
 
 void cordi_heap_remove(struct cordi_heap *heap, struct cordi_heap_node *node)
 {
-    if (node->link == NULL)
-        return;
-    struct cordi_heap_node *below = meld_all(node->child);
-    *node->link = node->next;
-    if (node->next != NULL)
-        node->next->link = node->link;
-    if (below != NULL)
-        set_root(heap, heap->root == NULL ? below : meld(heap->root, below));
-    node->child = node->next = NULL;
-    node->link = NULL;
+    bool alone = node->link.next == node->link.prev; /* then both are its list, if it is in one */
+    uintptr_t offset = (uintptr_t)node->link.next - (uintptr_t)heap->slots;
+    cordi_list_remove(&node->link);
+    if (alone && offset < sizeof heap->slots)
+        heap->occupied &= ~(UINT64_C(1) << offset / sizeof heap->slots[0]);
 }
 
-static long validate(const struct cordi_heap_node *node, struct cordi_heap_node *const *link, int64_t least)
+struct cordi_heap_node *cordi_heap_due(struct cordi_heap *heap, int64_t now)
 {
-    long count = 0;
-    for (; node != NULL; link = &node->next, node = node->next) {
-        long below = validate(node->child, &node->child, node->key);
-        if (node->link != link || node->key < least || below < 0)
-            return -1;
-        count += below + 1;
+    while (cordi_list_empty(&heap->due)) {
+        if (heap->occupied == 0)
+            return NULL;
+        int slot = __builtin_ctzll(heap->occupied);
+        if (heap->slots[slot].least > now)
+            return NULL;
+        struct cordi_list all, *item;
+        cordi_list_init(&all);
+        cordi_list_move(&all, &heap->slots[slot].nodes);
+        heap->occupied &= heap->occupied - 1;
+        heap->floor = heap->slots[slot].least;
+        while ((item = cordi_list_take(&all)) != NULL)
+            cordi_heap_add(heap, NODE(item));
     }
-    return count;
+    return NODE(heap->due.next);
 }
 
-long cordi_heap_validate(const struct cordi_heap *heap)
+int64_t cordi_heap_next(const struct cordi_heap *heap)
 {
-    if (heap->root != NULL && heap->root->next != NULL)
-        return -1;
-    return validate(heap->root, &heap->root, INT64_MIN);
+    if (!cordi_list_empty(&heap->due))
+        return NODE(heap->due.next)->key;
+    return heap->slots[__builtin_ctzll(heap->occupied)].least;
 }

@@ -19,6 +19,7 @@ int cordi_loop_open(struct cordi_loop *loop)
     *loop = (struct cordi_loop){ .id = atomic_fetch_add(&cordi_runtime.loop_ids, 1) + 1 };
     cordi_list_init(&loop->ready);
     cordi_list_init(&loop->tasks);
+    cordi_heap_init(&loop->timers, cordi_clock_now());
     loop->thread = cordi_thread();
     loop->host = cordi_self();
     rc = cordi_thread_wake_fd(loop->host);
@@ -148,11 +149,11 @@ static void take_inbox(struct cordi_loop *loop)
 
 static void fire_timers(struct cordi_loop *loop)
 {
-    struct cordi_heap_node *node = cordi_heap_first(&loop->timers);
-    if (node == NULL)
+    if (cordi_heap_empty(&loop->timers))
         return;
     int64_t now = cordi_clock_now();
-    for (; node != NULL && node->key <= now; node = cordi_heap_first(&loop->timers)) {
+    struct cordi_heap_node *node;
+    while ((node = cordi_heap_due(&loop->timers, now)) != NULL) {
         struct cord_task *task = CORDI_ITEM(node, struct cord_task, timer);
         cordi_heap_remove(&loop->timers, node);
         if (cordi_wait_end(task, CORDI_TIMED_OUT))
@@ -184,12 +185,11 @@ static void run_ready(struct cordi_loop *loop)
 
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
-    struct cordi_heap_node *node = cordi_heap_first(&loop->timers);
     int64_t timeout = longest;
     if (!cordi_list_empty(&loop->ready))
         timeout = 0;
-    else if (node != NULL) {
-        timeout = node->key - cordi_clock_now();
+    else if (!cordi_heap_empty(&loop->timers)) {
+        timeout = cordi_heap_next(&loop->timers) - cordi_clock_now();
         if (timeout < 0)
             timeout = 0;
     }
