@@ -4,8 +4,9 @@
  * keeps DEPTH of them under way (1); those that came back together are answered together. With a rate that many
  * messages a second are sent in all, spread over the connections, whatever comes back (open loop: what a message
  * costs). Messages are of SIZE bytes (64); what a connection has under way must fit the socket's buffers.
- * Prints one line of JSON: messages, seconds, cpu (this process's own). One bare epoll loop, so that the load is the
- * same for every server. */
+ * Prints one line of JSON: messages; seconds; cpu (this process's own); p50_us and p99_us, from a send to the answer;
+ * least (what the connection that got least got, of their mean). One bare epoll loop, so that the load is the same for
+ * every server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -20,12 +21,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, MOST = 128 * 1024 /* bytes that a connection has under way */ };
+enum {
+    EVENTS = 256,
+    FINE = 32 /* steps for each doubling of a latency */,
+    MOST = 128 * 1024 /* bytes that a connection has under way */
+};
 
 struct connection {
     int fd;
     size_t came; /* bytes of a message that has not come back whole */
     int64_t sent_at;
+    uint64_t answered;
 };
 
 static char messages[MOST], reply[16384];
@@ -33,7 +39,7 @@ static struct connection *all;
 static int connections, epoll_fd;
 static size_t size = 64, depth = 1;
 static uint64_t received; /* messages */
-static uint64_t latency_sum, latency_count;
+static uint64_t latencies[64 * FINE], latency_count;
 
 static int64_t now(void)
 {
@@ -46,6 +52,31 @@ static void fail(const char *what)
 {
     fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static void note_latency(int64_t ns)
+{
+    int doublings = 63 - __builtin_clzll((uint64_t)ns | FINE);
+    latencies[doublings * FINE + (int)((uint64_t)ns >> (doublings - 5) & (FINE - 1))]++;
+    latency_count++;
+}
+
+/* In microseconds: within 3 %. */
+static double percentile(double part)
+{
+    uint64_t left = (uint64_t)(part * (double)latency_count);
+    size_t i = 0;
+    while (i < sizeof latencies / sizeof *latencies - 1 && latencies[i] <= left)
+        left -= latencies[i++];
+    return (double)(1ULL << i / FINE) * (1 + ((double)(i % FINE) + 0.5) / FINE) / 1000;
+}
+
+static double least(void)
+{
+    uint64_t fewest = UINT64_MAX;
+    for (int i = 0; i < connections; i++)
+        fewest = all[i].answered < fewest ? all[i].answered : fewest;
+    return received ? (double)fewest * connections / (double)received : 0;
 }
 
 static void connect_one(int index, int port)
@@ -83,11 +114,10 @@ static size_t take(struct connection *c)
         fail("the server closed a connection");
     size_t count = c->came / size;
     c->came %= size;
+    c->answered += count;
     received += count;
-    if (count > 0) {
-        latency_sum += (uint64_t)(now() - c->sent_at);
-        latency_count++;
-    }
+    if (count > 0)
+        note_latency(now() - c->sent_at);
     return count;
 }
 
@@ -136,11 +166,12 @@ int main(int argc, char **argv)
     run(atof(argv[3]), argc > 4 ? atof(argv[4]) : 0);
     double seconds = (double)(now() - begin) / 1e9;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"messages\": %llu, \"seconds\": %.4f, \"cpu\": %.4f, \"mean_us\": %.1f}\n", (unsigned long long)received,
-           seconds,
+    printf("{\"messages\": %llu, \"seconds\": %.4f, \"cpu\": %.4f, \"p50_us\": %.2f, \"p99_us\": %.2f, "
+           "\"least\": %.3f}\n",
+           (unsigned long long)received, seconds,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-           latency_count ? (double)latency_sum / (double)latency_count / 1000 : 0.0);
+           percentile(0.5), percentile(0.99), least());
     fflush(stdout);
     (void)!getchar(); /* keeps the connections until the server's CPU time has been read */
     return 0;

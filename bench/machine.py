@@ -3,6 +3,7 @@ import datetime
 import os
 import platform
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -31,6 +32,8 @@ def own_session():
             signal.signal(number, lambda number, _: os.killpg(child, number))
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0)
     os.setsid()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for many connections
     try:
         with open("/proc/self/autogroup", "w", encoding="ascii") as file:
             file.write("-20")

@@ -1,4 +1,5 @@
 """Runs one competitor of a subject once: {row: {figure: value}}. And all of them, round by round, into medians."""
+import contextlib
 import json
 import os
 import statistics
@@ -27,15 +28,26 @@ def end(*processes):
             process.communicate()
 
 
-def tcp(name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0):
-    """An echo server on one CPU, the load on another; the CPU time is the server's."""
+@contextlib.contextmanager
+def served(competitor, seconds, cpu, load, *arguments):
+    """The server and its load, each on its CPU, the connections made; both are ended."""
     serving, loading = start(competitor, cpu, seconds), None
     try:
+        before = memory(serving.pid)
         port = serving.stdout.readline().split()[1]
-        loading = subprocess.Popen([f"{PROGRAMS}/load", port, *map(str, (connections, seconds, rate, size, depth))],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=one_cpu(1))
+        loading = subprocess.Popen([f"{PROGRAMS}/{load}", port, *map(str, arguments)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True, preexec_fn=one_cpu(1))
         if loading.stdout.readline() != "connected\n":
             raise RuntimeError("the load could not connect")
+        yield serving, loading, before
+    finally:
+        end(loading, serving)
+
+
+def exchange(load, name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0, more=()):
+    """An echo server on one CPU (None: on all), the load on another; the CPU time is the server's."""
+    arguments = (connections, seconds, rate, size, depth, *more)
+    with served(competitor, seconds, cpu, load, *arguments) as (serving, loading, _):
         before = cpu_seconds(serving.pid)
         loading.stdin.write("\n")
         loading.stdin.flush()
@@ -43,8 +55,31 @@ def tcp(name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0)
         used = cpu_seconds(serving.pid) - before
         messages = result.pop("messages")
         return {name: {**result, "per_second": messages / result["seconds"], "cpu_us": used / messages * 1e6}}
-    finally:
-        end(loading, serving)
+
+
+def tcp(*args, **options):
+    return exchange("load", *args, **options)
+
+
+def udp(*args, **options):
+    return exchange("udp_load", *args, **options)
+
+
+def memory(pid):
+    """Bytes that it has in memory, page tables included."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return sum(int(fields[key].split()[0]) * 1024 for key in ("VmRSS", "VmPTE"))
+
+
+def idle(name, competitor, seconds, connections, cpu=0):
+    """What a server's memory grows by for each connection that says nothing, once it has accepted all."""
+    with served(competitor, seconds, cpu, "load", connections, seconds) as (serving, _, before):
+        now, last = memory(serving.pid), 0
+        while now != last:
+            time.sleep(0.2)
+            now, last = memory(serving.pid), now
+        return {name: {"bytes": (now - before) / connections}}
 
 
 def program(name, competitor, seconds, cpu=0):
@@ -64,7 +99,7 @@ def program(name, competitor, seconds, cpu=0):
     return rows
 
 
-RUN = {"tcp": tcp, "program": program}
+RUN = {"tcp": tcp, "udp": udp, "idle": idle, "program": program}
 
 
 def medians(runs, base, ratios):
@@ -89,7 +124,8 @@ def measure(subject, rounds, seconds, tell):
                 continue
             try:
                 rows = RUN[subject.run](name, competitor, seconds * subject.seconds, **subject.options)
-            except (RuntimeError, ValueError, IndexError, KeyError, OSError, subprocess.TimeoutExpired) as error:
+            except (ArithmeticError, LookupError, OSError, RuntimeError, ValueError,
+                    subprocess.TimeoutExpired) as error:
                 failed.add(name)
                 runs = {row: figures for row, figures in runs.items() if not row.startswith(name)}
                 tell(f"{subject.name}: {name or 'its program'} failed and is left out: {error!r}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures cordage beside what one would use instead: `bench/run.py [PATTERN] [--rounds N] [--seconds S] [--json FILE]`.
+"""Measures cordage beside what one would use instead: `bench/run.py [PATTERN] [--rounds N] [--seconds S]`.
 
 Competitors run in turn, round by round (A B C, A B C, ...), because the machine's own speed changes over minutes; what
 counts is the ratio within a round, and the median of the rounds. A server is bound to one CPU and its load to another.
@@ -17,6 +17,7 @@ import machine
 import measure
 import tables
 from subjects import PROGRAMS, SUBJECTS
+from targets import target_rows
 
 
 def missing(competitor, found):
@@ -73,6 +74,8 @@ def main():
         print("", *tables.subject_table(subject, results[subject.name], options.markdown), sep="\n", flush=True)
     if any(name.startswith("echo") for name in results):
         print("", *tables.echo_summary(subjects, results, options.markdown), sep="\n", flush=True)
+    if rows := target_rows(results, only_seen=options.pattern != ""):
+        print("", *tables.table("Targets", ["", "to reach", "seen", ""], rows, options.markdown), sep="\n")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"head": head, "subjects": results}, file, indent=1)

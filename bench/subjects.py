@@ -5,6 +5,7 @@ figures are, is the subject's `run` (measure.py):
 
     tcp      an echo server that prints "listening PORT", under bench/load
     udp      the same under bench/udp_load
+    idle     an echo server; `connections` are opened that say nothing: the growth of its memory for each
     program  a program that measures itself. It prints lines of JSON: where there are several, or the competitor has
              no name, "case" names the row; all others are figures
 
@@ -78,6 +79,7 @@ ECHO = {
 }
 THREADS = ("cordage, threads", "Python ThreadingTCPServer")
 SLOW = (*THREADS, "gevent", "Python asyncio")
+PEERS_ON_TCP = {name: ECHO[name] for name in ECHO if name not in THREADS and not name.startswith("cordage")}
 
 
 def without(competitors, names):
@@ -122,11 +124,16 @@ SUBJECTS = [
           ("pthreads, one CPU",)),
     echo("64 connections", connections=64),
     echo("1000 connections", THREADS, connections=1000),
-    echo("10,000 connections", SLOW, connections=10000),
+    echo("10,000 connections", THREADS, connections=10000),
     echo("64 connections, 60,000 messages/s", SLOW, connections=64, rate=60000),
     echo("1000 connections, 60,000 messages/s", SLOW, connections=1000, rate=60000),
     echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
     echo("64 connections, 16 messages under way", SLOW, connections=64, depth=16),
+    Subject("idle connections", "Memory of a server for each of 19,000 connections that say nothing", "idle", {
+        "cordage, epoll": built("idle_connections", **EPOLL),
+        "cordage, uring": built("idle_connections", **URING),
+        **PEERS_ON_TCP,
+    }, ("bytes",), options={"connections": 19000}, rounds=1),
     Subject("growth", "CPU nanoseconds for each task, at so many of them (a flat row: nothing is quadratic)", "program",
             {"": built("growth")}, (), rounds=1),
 ]

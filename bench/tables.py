@@ -39,9 +39,9 @@ def echo_summary(subjects, results, markdown):
     servers = list(dict.fromkeys(row for cell in cells for row in results[cell.name]))
     rows = []
     for server in servers:
-        figures = [results[cell.name].get(server, {}).get(f"{'cpu_us' if 'rate' in cell.options else 'per_second'}/base")
-                   for cell in cells]
-        rows.append([server, *(number(figure, "{:.2f}") for figure in figures)])
+        keys = ["cpu_us/base" if "rate" in cell.options else "per_second/base" for cell in cells]
+        rows.append([server, *(number(results[cell.name].get(server, {}).get(key), "{:.2f}")
+                               for cell, key in zip(cells, keys))])
     headings = [("CPU time, " if "rate" in cell.options else "speed, ") +
                 cell.name.replace("echo ", "").replace(" connections", "") for cell in cells]
     return table("TCP echo, all of it beside the raw loop (speed: more is better; CPU time for a message: less is)",

@@ -1,4 +1,4 @@
-// An echo server by Boost.Asio, a C++20 coroutine for each connection, as its examples have it; prints "listening PORT".
+// An echo server by Boost.Asio, a C++20 coroutine for each connection, as in its examples; prints "listening PORT".
 #include <utility> // Boost 1.74 forgets it
 
 #include <boost/asio.hpp>
