@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rt/park.h"
+#include "rt/dump.h"
+#include "rt/loop.h"
+#include "rt/task.h"
+#include "sys/clock.h"
+#include "sys/place.h"
+
+static const int64_t LONG_TURN = 100 * CORD_MILLISECOND;
 
 static const char *const choices[] = { "dump", "turns", "stacks" }; /* in the order of the bits */
 enum { CHOICES = sizeof choices / sizeof *choices };
@@ -32,4 +38,56 @@ void cordi_debug_start(void)
     const char *text = getenv("CORD_DEBUG");
     if (text != NULL)
         atomic_store_explicit(&cordi_runtime.debug, parse(text), memory_order_relaxed);
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_dump_start();
+}
+
+/* --- waits --- */
+
+/* The note comes before the wait itself: who sees the wait sees its note. */
+void cordi_debug_wait_begins(struct cord_task *self, const char *what)
+{
+    atomic_store(&self->note.what, what);
+    atomic_store(&self->note.since, cordi_clock_now());
+    atomic_store(&self->note.fd, -1);
+}
+
+void cordi_debug_wait_fd(struct cord_task *self, int fd)
+{
+    atomic_store(&self->note.fd, fd);
+}
+
+/* --- turns --- */
+
+void cordi_debug_turn_begins(struct cordi_loop *loop, const struct cord_task *task)
+{
+    struct cordi_loop_debug *debug = &loop->debug;
+    debug->budget = loop->budget;
+    loop->budget = 0;
+    cordi_spin_lock(&debug->lock, 1);
+    memcpy(debug->name, task->name, sizeof debug->name);
+    debug->started_at = task->started_at;
+    debug->begun = cordi_clock_now();
+    cordi_spin_unlock(&debug->lock, 1);
+}
+
+static void report_turn(const struct cordi_loop *loop, int64_t length)
+{
+    char place[256];
+    cordi_place_text(place, sizeof place, loop->debug.started_at);
+    cordi_log("task \"%s\" ran for %lld ms without waiting, and the other coroutines of loop %u stood still; it was "
+              "started at %s. Computing and calls that block belong in a thread (CORD_THREAD, cord_call_blocking)",
+              loop->debug.name, (long long)(length / CORD_MILLISECOND), loop->id, place);
+}
+
+void cordi_debug_turn_ends(struct cordi_loop *loop)
+{
+    struct cordi_loop_debug *debug = &loop->debug;
+    int64_t length = cordi_clock_now() - debug->begun;
+    loop->budget = debug->budget;
+    cordi_spin_lock(&debug->lock, 1);
+    debug->begun = 0;
+    cordi_spin_unlock(&debug->lock, 1);
+    if (length >= LONG_TURN && cordi_debug(CORDI_DEBUG_TURNS))
+        report_turn(loop, length);
 }

@@ -355,6 +355,8 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
     if (self->loop == NULL)
         (void)cordi_thread_wake_fd(self); /* without one it waits all the same */
     cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_debug_wait_fd(self, ios[0]->fd);
     for (int i = 0; i < count && answer == LISTED; i++) {
         if (i > 0)
             cordi_wait_join(&nodes[i], &nodes[0]);

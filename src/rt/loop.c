@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rt/dump.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "sys/clock.h"
@@ -21,6 +22,7 @@ int cordi_loop_open(struct cordi_loop *loop)
     cordi_list_init(&loop->tasks);
     cordi_heap_init(&loop->timers, cordi_clock_now());
     loop->thread = cordi_thread();
+    loop->thread_id = cordi_proc_thread_id();
     loop->host = cordi_self();
     rc = cordi_thread_wake_fd(loop->host);
     if (rc >= 0)
@@ -37,12 +39,12 @@ int cordi_loop_open(struct cordi_loop *loop)
 
 void cordi_loop_close(struct cordi_loop *loop)
 {
-    while (cordi_inbox_in_use(&loop->inbox))
-        cordi_proc_yield();
-    cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
     cordi_spin_lock(&cordi_runtime.lock, 1);
     cordi_list_remove(&loop->link);
     cordi_spin_unlock(&cordi_runtime.lock, 1);
+    while (cordi_inbox_in_use(&loop->inbox) || atomic_load(&loop->debug.askers) > 0)
+        cordi_proc_yield();
+    cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
     cordi_io_loop_ends(loop->id);
     loop->backend->close(loop);
     cordi_stack_cache_close(&loop->stacks);
@@ -166,7 +168,10 @@ static void run_ready(struct cordi_loop *loop)
     loop->budget = CORDI_TURN;
     while (loop->budget > 0 && !cordi_list_empty(&loop->ready)) {
         loop->budget--;
-        resume(loop, &loop->ctx, CORDI_ITEM(cordi_list_take(&loop->ready), struct cord_task, link));
+        struct cord_task *next = CORDI_ITEM(cordi_list_take(&loop->ready), struct cord_task, link);
+        if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
+            cordi_debug_turn_begins(loop, next);
+        resume(loop, &loop->ctx, next);
         while (loop->on_host != NULL) {
             void (*fn)(void *) = loop->on_host;
             loop->on_host = NULL;
@@ -174,6 +179,8 @@ static void run_ready(struct cordi_loop *loop)
             resume(loop, &loop->ctx, loop->caller);
         }
         loop->thread->current = loop->host;
+        if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
+            cordi_debug_turn_ends(loop);
         if (loop->leaving != NULL) {
             struct cord_task *gone = loop->leaving;
             loop->leaving = NULL;
@@ -207,6 +214,8 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 static void turn(struct cordi_loop *loop)
 {
     take_inbox(loop);
+    if (atomic_load_explicit(&loop->debug.asked, memory_order_relaxed))
+        cordi_dump_answer(loop);
     fire_timers(loop);
     run_ready(loop);
 }

@@ -15,6 +15,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "rt/backend.h"
+#include "rt/debug.h"
 #include "rt/inbox.h"
 #include "sys/ctx.h"
 #include "sys/stack.h"
@@ -33,6 +34,7 @@ struct cordi_loop {
     struct cordi_ctx ctx;        /* the scheduler */
     struct cord_task *host;      /* the thread's own task; its wake_fd ends the loop's sleep */
     struct cordi_thread *thread; /* that drives it */
+    int thread_id;               /* its number in the kernel */
     struct cord_task *leaving;   /* has ended; its stack is free once we are off it */
     void (*on_host)(void *);     /* to be run on the thread's stack, for `caller` */
     void *on_host_arg;
@@ -44,6 +46,7 @@ struct cordi_loop {
 
     struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
     _Atomic uint32_t alive;   /* coroutines started and not ended */
+    struct cordi_loop_debug debug;
 };
 
 int cordi_loop_open(struct cordi_loop *loop);

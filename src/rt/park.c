@@ -72,6 +72,8 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
     node->item = NULL;
     self->winner = NULL;
     self->waits_for = what;
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_debug_wait_begins(self, what);
     atomic_store(&self->wait, number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING));
     if (!firm && atomic_load(&self->cancelled))
         (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rt/dump.h"
 #include "rt/loop.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
@@ -29,6 +30,8 @@ static _Noreturn void child(struct cord_task *task)
     thread->own = thread->current = task;
     task->pid = cordi_proc_pid();
     cordi_run_signals_after_fork(task);
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_dump_start();
     rc = task->fn(task->arg);
     cordi_task_answer(task, rc);
     cordi_proc_exit(rc < 0 ? 1 : 0);

@@ -7,6 +7,7 @@
 #include "rt/runtime.h"
 
 #include "rt/debug.h"
+#include "rt/dump.h"
 #include "rt/io.h"
 #include "rt/loop.h"
 #include "rt/offload.h"
@@ -49,6 +50,7 @@ static void in_child(void)
     cordi_loops_after_fork();
     cordi_offload_after_fork();
     cordi_task_after_fork();
+    cordi_dump_after_fork();
 }
 
 void cordi_runtime_start(void)

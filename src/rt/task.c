@@ -28,6 +28,8 @@ static void thread_ends(void *arg)
     if (thread->foreign.wake_fd >= 0)
         cordi_fd_close(thread->foreign.wake_fd);
     thread->foreign.wake_fd = -1;
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_tasks_remove(&thread->foreign);
     thread->own = thread->current = NULL;
 }
 
@@ -37,6 +39,7 @@ void cordi_task_after_fork(void)
     struct cordi_thread *thread = cordi_thread();
     if (thread->own != NULL && !thread->own->shared && thread->own->wake_fd >= 0)
         cordi_fd_close(thread->own->wake_fd); /* the parent's, in copy */
+    cordi_list_init(&thread->foreign.link);
     thread->loop = NULL;
     thread->own = thread->current = NULL;
 }
@@ -50,6 +53,8 @@ static __attribute__((noinline)) void adopt(struct cordi_thread *thread)
     thread->foreign.adopted = true;
     thread->own = thread->current = &thread->foreign;
     cordi_proc_thread_end_call(thread_ends, thread);
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_tasks_add(&thread->foreign);
 }
 
 static inline struct cordi_thread *here(void)

@@ -18,6 +18,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "rt/debug.h"
 #include "rt/park.h"
 #include "sys/ctx.h"
 #include "sys/stack.h"
@@ -81,7 +82,8 @@ struct cord_task {
     int pid, pidfd;        /* a process's */
     _Atomic uint32_t left; /* a process: its function has answered `value` */
     void *block;           /* what to free, or unmap when shared */
-    int detail_code;       /* the answer that detail belongs to */
+    struct cordi_wait_note note;
+    int detail_code; /* the answer that detail belongs to */
     char name[32];
     char detail[160];
 };

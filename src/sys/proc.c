@@ -2,13 +2,17 @@
 #include "sys/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "sys/fd.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -47,6 +51,11 @@ int cordi_proc_kill(int pidfd, int signo)
 int cordi_proc_pid(void)
 {
     return getpid();
+}
+
+int cordi_proc_thread_id(void)
+{
+    return gettid();
 }
 
 int cordi_proc_cpus(void)
@@ -149,4 +158,48 @@ int cordi_proc_signal(int signo, void (*handler)(int), struct sigaction *old)
 void cordi_proc_signal_restore(int signo, const struct sigaction *old)
 {
     sigaction(signo, old, NULL);
+}
+
+void cordi_proc_signals_block(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+int cordi_proc_signal_replace(int signo, void (*from)(int), void (*to)(int))
+{
+    struct sigaction action = { .sa_handler = to, .sa_flags = SA_RESTART }, old;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signo, NULL, &old) < 0)
+        return -errno;
+    if (old.sa_flags & SA_SIGINFO || old.sa_handler != from)
+        return -EBUSY;
+    return sigaction(signo, &action, NULL) < 0 ? -errno : 0;
+}
+
+/* The number after a field's name, in the base it is written in; false: there is no such field. */
+static bool field(const char *text, const char *name, int base, uint64_t *ret)
+{
+    const char *at = strstr(text, name);
+    if (at == NULL)
+        return false;
+    *ret = strtoull(at + strlen(name), NULL, base);
+    return true;
+}
+
+int cordi_proc_status(unsigned *threads, uint64_t *caught)
+{
+    char text[4096];
+    uint64_t count;
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = cordi_fd_read(fd, text, sizeof text - 1);
+    cordi_fd_close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    if (!field(text, "\nThreads:", 10, &count) || !field(text, "\nSigCgt:", 16, caught))
+        return -ENOENT;
+    *threads = (unsigned)count;
+    return 0;
 }
