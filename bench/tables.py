@@ -1,5 +1,5 @@
 """Figures as tables: aligned for a terminal, or as Markdown."""
-from subjects import FIGURES
+from subjects import FIGURES, TASKS
 
 
 def table(title, columns, rows, markdown):
@@ -46,3 +46,15 @@ def echo_summary(subjects, results, markdown):
                 cell.name.replace("echo ", "").replace(" connections", "") for cell in cells]
     return table("TCP echo, all of it beside the raw loop (speed: more is better; CPU time for a message: less is)",
                  ["connections", *headings], rows, markdown)
+
+
+def tasks_summary(results, markdown):
+    """A line for each library, what a task costs: for the README."""
+    columns = {"yield": ("yield", "ns"), "start": ("start and join", "ns"),
+               "ping-pong, events": ("hand-over, events", "ns"), "ping-pong, queues": ("hand-over, queues", "ns"),
+               "memory": ("bytes, parked", "bytes")}
+    columns = {subject: column for subject, column in columns.items() if subject in results}
+    rows = [[name, *(number(results[subject].get(name, {}).get(figure), "{:,.0f}")
+                     for subject, (_, figure) in columns.items())] for name in TASKS]
+    headings = ["", *(heading for heading, _ in columns.values())]
+    return table("Tasks, CPU nanoseconds for each (less is better)", headings, rows, markdown)
