@@ -136,4 +136,6 @@ SUBJECTS = [
     }, ("bytes",), options={"connections": 19000}, rounds=1),
     Subject("growth", "CPU nanoseconds for each task, at so many of them (a flat row: nothing is quadratic)", "program",
             {"": built("growth")}, (), rounds=1),
+    Subject("timers", "CPU nanoseconds for the deadline of a wait that is met, while so many others are armed", "program",
+            {"": built("timers")}, (), rounds=1),
 ]
