@@ -4,6 +4,7 @@
 #define CORDAGE_H
 
 #include <cordage/address.h>
+#include <cordage/datagram.h>
 #include <cordage/error.h>
 #include <cordage/group.h>
 #include <cordage/lock.h>

@@ -27,12 +27,14 @@ typedef struct {
     bool exclusive;  /* without SO_REUSEADDR: a port in TIME_WAIT is then taken */
     bool reuse_port; /* SO_REUSEPORT: several processes may listen */
     bool v6_only;    /* tcp:[::]:N takes no IPv4 */
+    bool trains;     /* datagrams: cord_recv_many takes whole trains, and the recv of this header is refused */
 } cord_listen_options;
 
 typedef struct {
     uint32_t size;     /* 0: the layout of this version */
     const char *local; /* address to connect from; NULL: the system's choice. close removes a unix path */
     bool nagle;        /* leave Nagle's algorithm on; off (TCP_NODELAY) is the default */
+    bool trains;       /* as in cord_listen_options */
 } cord_connect_options;
 
 /* A socket that accepts (tcp, unix) or receives (udp, unixgram) there. A stale unix path that nobody listens on is
@@ -54,7 +56,7 @@ CORD_API CORD_MUST_CHECK int cord_accept(cord_socket listener, cord_socket *ret,
 
 /* At most size bytes as soon as there are some, or one datagram (what does not fit is cut off: cord_recv_from tells).
  * 0: the peer has finished (a datagram: an empty one; size 0: nothing was asked for). Fails: -ECONNRESET, -ECONNREFUSED
- * (udp). */
+ * (udp), -EOPNOTSUPP (opened for trains: datagram.h). */
 CORD_API CORD_MUST_CHECK ssize_t cord_recv(cord_socket socket, void *buf, size_t size, cord_deadline deadline);
 
 enum { CORD_TRUNCATED = 1, CORD_PEEK = 2 };
@@ -85,7 +87,7 @@ CORD_API CORD_MUST_CHECK ssize_t cord_send_to(cord_socket socket, const void *bu
                                               cord_deadline deadline);
 
 /* Bytes that the calling task's last send_all, send_vector, sendf, write, flush or send_frame (of its message) handed
- * over. */
+ * over; of send_many: the datagrams and trains. */
 CORD_API size_t cord_socket_sent(void);
 
 /* Ends one direction or both: the peer's recv answers 0. how: SHUT_RD, SHUT_WR, SHUT_RDWR. Fails: -ENOTCONN. */

@@ -209,12 +209,15 @@ static int failed(int rc, const struct race *race, const struct cordi_address_pa
     return cordi_fail_code(rc, "%s", name);
 }
 
-static int connect_fd(cord_socket *ret, const cord_address *address)
+static int connect_fd(cord_socket *ret, const cord_address *address, const cord_connect_options *options)
 {
     int fd = cordi_net_dup((int)address->fd);
     if (fd < 0)
         return cordi_fail_code(fd, "fd:%u", address->fd);
-    return cordi_socket_adopt(ret, fd, address);
+    int rc = cordi_socket_adopt(ret, fd, address);
+    if (rc == 0 && options->trains)
+        cordi_socket_take_trains(*ret);
+    return rc;
 }
 
 /* The winner becomes a socket. */
@@ -232,6 +235,8 @@ static int finish(cord_socket *ret, struct race *race)
     if (race->local.length > 0)
         cordi_socket_bound(data, &race->local);
     ret->id = race->winner;
+    if (race->options->trains)
+        cordi_socket_take_trains(*ret);
     return 0;
 }
 
@@ -260,7 +265,7 @@ int cord_connect(cord_socket *ret, const char *address, const cord_connect_optio
     if (rc < 0)
         return rc;
     if (parts.transport == CORD_FD)
-        return connect_fd(ret, &parts.address);
+        return connect_fd(ret, &parts.address, race.options);
     race.count = cordi_resolve_parts(race.list, CORDI_RESOLVE_MOST, &parts, deadline);
     if (race.count < 0)
         return race.count;

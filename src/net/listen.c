@@ -161,13 +161,18 @@ int cord_listen(cord_socket *ret, const char *address, const cord_listen_options
         return rc;
     if (options == NULL)
         options = &none;
-    if (parts.transport == CORD_FD)
-        return listen_fd(ret, &parts.address, options);
-    int count = cordi_resolve_parts(list, CORDI_RESOLVE_MOST, &parts, CORD_FOREVER);
-    if (count < 0)
-        return count;
-    rc = listen_patiently(&fd, list, count, options, &which);
-    return rc < 0 ? bind_failed(rc, &list[which]) : finish(ret, fd, &list[which]);
+    if (parts.transport == CORD_FD) {
+        rc = listen_fd(ret, &parts.address, options);
+    } else {
+        int count = cordi_resolve_parts(list, CORDI_RESOLVE_MOST, &parts, CORD_FOREVER);
+        if (count < 0)
+            return count;
+        rc = listen_patiently(&fd, list, count, options, &which);
+        rc = rc < 0 ? bind_failed(rc, &list[which]) : finish(ret, fd, &list[which]);
+    }
+    if (rc == 0 && options->trains)
+        cordi_socket_take_trains(*ret);
+    return rc;
 }
 
 /* Errors of accept(2) that belong to one connection that died in the queue. */

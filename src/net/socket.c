@@ -31,6 +31,10 @@ int cordi_socket_fail(const struct cordi_socket *socket, int rc)
         return cordi_fail(rc, "%s: no peer yet; connect it or use cord_send_to", name);
     case -EMSGSIZE:
         return cordi_fail(rc, "%s: message too long; a datagram has at most 65507 bytes", name);
+    case -EOPNOTSUPP:
+        if (socket->trains)
+            return cordi_fail(rc, "%s: opened with .trains; receive with cord_recv_many", name);
+        return cordi_fail_code(rc, "%s", name);
     default:
         return cordi_fail_code(rc, "%s", name);
     }

@@ -29,10 +29,12 @@ struct cordi_writer {
 
 struct cordi_socket {
     _Atomic int64_t timeout;     /* a cord_span; 0: none */
+    int8_t cuts;                 /* the kernel cuts trains on the way out: 1, -1 not, 0 unknown. Under the write turn */
     struct cordi_reader *reader; /* or NULL */
     struct cordi_writer *writer; /* or NULL */
     bool is_datagram;            /* the rest is set at birth */
     bool is_ours;                /* we made the descriptor non-blocking */
+    bool trains;                 /* may receive trains: only cord_recv_many reads it */
     char *path;                  /* a path of the file system that we bound; NULL: none */
     struct cordi_net_file file;  /* what we made there */
     cord_address name;           /* for sentences: the peer, else where it is bound */
@@ -59,6 +61,9 @@ int cordi_socket_bind(int fd, const cord_address *to);
 
 /* Notes that the socket was bound there, so that close removes a UNIX path. */
 void cordi_socket_bound(struct cordi_socket *socket, const cord_address *to);
+
+/* Asks for trains; nobody else knows the socket yet. */
+void cordi_socket_take_trains(cord_socket socket);
 
 /* As it stands, of a descriptor from elsewhere: the type is found out, the name is `name` or its peer's. */
 int cordi_socket_adopt(cord_socket *ret, int own_fd, const cord_address *name);

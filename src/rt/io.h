@@ -46,9 +46,13 @@ void cordi_io_data_set(struct cordi_io *io, void *data);
 int cordi_io_turn(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline);
 void cordi_io_turn_end(struct cordi_io *io, enum cordi_direction direction);
 
-/* One recvmsg(2), sendmsg(2), accept4(2) that waits; flags as theirs (MSG_DONTWAIT, MSG_NOSIGNAL are added). */
+/* One recvmsg(2), sendmsg(2), accept4(2) that waits; flags as theirs (MSG_DONTWAIT, MSG_NOSIGNAL are added). The
+ * same for several datagrams: waits for one, then takes or sends as many as it can; how many. recvmmsg: 0 when reading
+ * was shut down. */
 ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags, cord_deadline deadline);
 ssize_t cordi_io_sendmsg(struct cordi_io *io, const struct msghdr *message, int flags, cord_deadline deadline);
+int cordi_io_recvmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count, cord_deadline deadline);
+int cordi_io_sendmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count, cord_deadline deadline);
 int cordi_io_accept(struct cordi_io *io, struct sockaddr *peer, socklen_t *length, cord_deadline deadline);
 
 /* connect(2) begun: 0 when done, -EINPROGRESS when under way (then wait for CORDI_WRITE and look at SO_ERROR). */

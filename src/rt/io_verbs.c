@@ -11,10 +11,18 @@
 
 enum { READY_IN_A_ROW = 128, PIPE_PIECE = 4096 /* what a pipe that is ready takes without blocking */ };
 
+/* Also counts the datagrams of one call: each has its price. */
+static int done_many(struct cord_task *self, int answer)
+{
+    self->ready_streak += answer > 0 ? (uint32_t)answer : 1;
+    if (self->loop != NULL && self->ready_streak >= READY_IN_A_ROW)
+        cordi_loop_yield(self);
+    return answer;
+}
+
 static ssize_t done(struct cord_task *self, ssize_t answer)
 {
-    if (self->loop != NULL && ++self->ready_streak >= READY_IN_A_ROW)
-        cordi_loop_yield(self);
+    (void)done_many(self, 1);
     return answer;
 }
 
@@ -111,6 +119,45 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
         if (deadline.at == CORD_NOWAIT.at)
             return not_ready();
         wait_first = true;
+    }
+}
+
+int cordi_io_recvmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_direction_state *d = &io->direction[CORDI_READ];
+    bool wait_first = d->drained && !d->ended && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
+    for (;;) {
+        int rc = wait_first ? cordi_io_wait(io, CORDI_READ, deadline) : 0, got = -EAGAIN;
+        if (rc == 0 || rc == -ETIMEDOUT)
+            got = cordi_fd_recvmmsg(io->fd, list, count, MSG_DONTWAIT);
+        d->drained = got > 0 && (unsigned)got < count;
+        if (got != -EAGAIN)
+            return done_many(self, got);
+        if ((wait_first || d->ended) && shut_down(io))
+            return done_many(self, 0);
+        if (rc < 0)
+            return rc;
+        if (deadline.at == CORD_NOWAIT.at)
+            return not_ready();
+        wait_first = true;
+    }
+}
+
+int cordi_io_sendmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count, cord_deadline deadline)
+{
+    struct cord_task *self = cordi_self();
+    for (int rc = 0;;) {
+        int sent = cordi_fd_sendmmsg(io->fd, list, count, MSG_DONTWAIT);
+        if (sent != -EAGAIN)
+            return done_many(self, sent);
+        if (deadline.at == CORD_NOWAIT.at)
+            return not_ready();
+        if (rc < 0)
+            return rc;
+        rc = cordi_io_wait(io, CORDI_WRITE, deadline);
+        if (rc < 0 && rc != -ETIMEDOUT)
+            return rc;
     }
 }
 

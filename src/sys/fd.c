@@ -67,6 +67,16 @@ ssize_t cordi_fd_sendmsg(int fd, const struct msghdr *message, int flags)
     return RESTART(sendmsg(fd, message, flags | MSG_NOSIGNAL));
 }
 
+int cordi_fd_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+    return (int)RESTART(recvmmsg(fd, list, count, flags, NULL));
+}
+
+int cordi_fd_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+    return (int)RESTART(sendmmsg(fd, list, count, flags | MSG_NOSIGNAL));
+}
+
 int cordi_fd_accept(int fd, struct sockaddr *peer, socklen_t *length)
 {
     return (int)RESTART(accept4(fd, peer, length, SOCK_CLOEXEC));

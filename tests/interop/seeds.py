@@ -551,6 +551,28 @@ def _():
          "with frames: sent 3000 bytes; one recv gave 3000\n", "program")
 
 
+@case("seeds.udp_many_counts_each_sender")
+def _():
+    server = example("udp_many", "udp:127.0.0.1:8080", "1")
+    until(lambda: bound("udp", 8080), "it listens")
+    with udp() as one, udp() as two:
+        for sk, texts in (one, (b"a", b"", b"\0bc")), (two, (b"x" * 1000,)):
+            for text in texts:
+                sk.sendto(text, ("127.0.0.1", 8080))
+        same(server.end(), 0, "exit code")
+        ports = one.getsockname()[1], two.getsockname()[1]
+    for port, words in (ports[0], "3 datagrams, 4 bytes"), (ports[1], "1 datagrams, 1000 bytes"):
+        check(f"udp:127.0.0.1:{port}: {words}\n" in server.out, server.out)
+
+
+@case("seeds.udp_trains_both_ways_come_back")
+def _():
+    program = example("udp_trains")
+    same(program.end(), 0, "exit code")
+    figures = [float(line.split()[-2]) for line in program.out.splitlines()]
+    check(len(figures) == 2 and min(figures) > 0, program.out)
+
+
 @case("seeds.tcp_notes")
 def _():
     program = example("51_tcp_notes")
