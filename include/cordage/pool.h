@@ -22,7 +22,8 @@ typedef int cord_job(const void *in, void *out);
 
 typedef struct {
     uint32_t size;     /* 0: the layout of this version */
-    cord_kind kind;    /* 0: CORD_COROUTINE: for jobs that wait; CORD_THREAD and CORD_PROCESS compute side by side */
+    cord_kind kind;    /* 0: CORD_COROUTINE: for jobs that wait, on all loops of the run; CORD_THREAD and CORD_PROCESS
+                          compute side by side */
     uint32_t workers;  /* 0: one for each CPU this process may use */
     size_t stack_size; /* of each worker; 0: the kind's default */
 } cord_pool_options;

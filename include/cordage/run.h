@@ -2,6 +2,10 @@
  *
  * cord_run() is not needed: any call may block a plain thread. It makes the calling thread the loop, which saves
  * the background loop, waits for the tasks that fn left running, and can take care of Ctrl-C.
+ *
+ * With .loops above 1 further threads each drive a loop beside the calling one while it runs. A coroutine still runs on
+ * its starter's loop, unless it is started with .loop = CORD_LOOP_ANY, as servers and pools of kind coroutine start
+ * theirs: it begins on whichever loop has time for it, and stays there. What such tasks share needs a lock.
  */
 #ifndef CORDAGE_RUN_H
 #define CORDAGE_RUN_H
@@ -19,6 +23,7 @@ typedef struct {
     uint32_t size;        /* 0: the layout of this version */
     cord_signals signals; /* handlers are put back at the end */
     size_t stack_size;    /* for fn, which runs as a coroutine; 0: 256 KiB */
+    uint32_t loops;       /* the calling thread and as many more as make this number, at most 256; 0: one */
 } cord_run_options;
 
 /* Runs fn as a coroutine of the calling thread's own loop, then cancels the daemons and waits for all other tasks

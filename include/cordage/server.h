@@ -1,13 +1,15 @@
 /* cordage/server.h - servers: one handler, run in the kind you choose.
  *
  *   kind            a connection is handled by                     a handler that crashes takes with it
- *   CORD_COROUTINE  a coroutine of the calling thread's loop       the server
+ *   CORD_COROUTINE  a coroutine, of whichever loop of the run      the server
  *   CORD_THREAD     a thread                                       the server
  *   CORD_PROCESS    a child process; memory changes stay in it     its own connection
  *   CORD_SERIAL     the server's own task, one after the other     the server
  *
  * For stream listeners (tcp, unix) the handler runs once for each connection, with request->socket; the server closes
  * it afterwards. For datagram listeners (udp, unixgram) it runs once for each datagram, with request->data.
+ * In a run of one loop, the default, handlers of kind coroutine need no lock for what they share; in one of several
+ * (cord_run() with .loops) they are spread over these, and do. The callbacks below may then come from any of them.
  * From Python: socketserver's BaseServer, BaseRequestHandler and mixins. What it does better: no unbounded threads,
  * restart at once (SO_REUSEADDR), stop works from anywhere at once, no spinning at the limit of open files.
  */

@@ -10,8 +10,9 @@
  *
  * A coroutine stays on the loop (the OS thread) it was started on, and runs until it waits or yields, so two
  * coroutines of one loop need no lock for n++. Started from a plain thread, it runs on a background loop that
- * comes with the first of them. A process is given NULL, copied bytes or a pointer into shared memory
- * (shared.h) as its argument; any other pointer is -EINVAL.
+ * comes with the first of them. Coroutines of different loops (CORD_LOOP_ANY) do need one, as threads do.
+ * A process is given NULL, copied bytes or a pointer into shared memory (shared.h) as its argument; any other
+ * pointer is -EINVAL.
  *
  * Cancelling is a request, seen at the task's next wait, which answers -ECANCELED, as every later one does
  * until the task ends. Taking a lock is not such a wait. Nothing is ever stopped in the middle.
@@ -30,6 +31,10 @@ CORD_BEGIN
 
 typedef enum { CORD_COROUTINE = 0, CORD_THREAD, CORD_PROCESS, CORD_SERIAL } cord_kind;
 
+/* On which loop a coroutine runs: its starter's, or whichever loop of the run has time for it when it begins. Where
+ * there is one loop (run.h), and from a plain thread, ANY means HERE. */
+typedef enum { CORD_LOOP_HERE = 0, CORD_LOOP_ANY } cord_loop;
+
 typedef struct cord_task cord_task;
 
 /* What a task runs: its answer >= 0 is its value, < 0 is -errno: the task failed. */
@@ -42,6 +47,7 @@ typedef struct {
     size_t result_size; /* room for cord_task_return(); 0: none */
     const char *name;   /* copied, cut at 31 bytes; NULL: "KIND-N" */
     bool daemon;        /* cord_run() does not wait for it but cancels it */
+    cord_loop loop;     /* a coroutine's; 0: CORD_LOOP_HERE */
 } cord_task_options;
 
 typedef enum { CORD_RUNNING = 0, CORD_RETURNED, CORD_FAILED, CORD_CANCELLED, CORD_SIGNALED } cord_how;

@@ -12,6 +12,7 @@
 #include "rt/loop.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
+#include "rt/team.h"
 
 enum { DEFAULT_STACK = 64 * 1024, LARGEST_STACK = 1 << 30, SMALL = 2048 };
 
@@ -63,8 +64,22 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
     return 0;
 }
 
-int cordi_coroutine_start(struct cord_task *task)
+void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 {
+    task->loop = loop;
+    atomic_fetch_add(&loop->alive, 1);
+    if (cordi_thread()->loop == loop)
+        cordi_list_append(&loop->tasks, &task->peers);
+    cordi_loop_wake(task);
+}
+
+int cordi_coroutine_start(struct cord_task *task, cord_loop where)
+{
+    struct cordi_loop *own = where == CORD_LOOP_ANY ? cordi_thread()->loop : NULL;
+    if (own != NULL && own->team != NULL) {
+        cordi_team_put(own->team, task);
+        return 0;
+    }
     int rc = cordi_loop_for_start(&task->loop);
     if (rc < 0)
         return rc;

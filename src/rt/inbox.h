@@ -32,6 +32,12 @@ struct cordi_inbox {
     _Atomic uint32_t senders;          /* between push and pushed */
 };
 
+/* Of somebody who knows that the owner is there: true: it slept, and the caller ends that. */
+static inline bool cordi_inbox_rouse(struct cordi_inbox *inbox)
+{
+    return atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, 0);
+}
+
 /* True: the caller ends the owner's sleep. Either way it calls cordi_inbox_pushed() then, its last touch. */
 static inline bool cordi_inbox_push(struct cordi_inbox *inbox, struct cordi_list *item)
 {
@@ -40,7 +46,7 @@ static inline bool cordi_inbox_push(struct cordi_inbox *inbox, struct cordi_list
     do
         item->next = last;
     while (!atomic_compare_exchange_weak(&inbox->last, &last, item)); /* from here on the item is the owner's */
-    return atomic_load(&inbox->asleep) && atomic_exchange(&inbox->asleep, 0);
+    return cordi_inbox_rouse(inbox);
 }
 
 static inline void cordi_inbox_pushed(struct cordi_inbox *inbox)

@@ -7,6 +7,7 @@
 #include "rt/dump.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
+#include "rt/team.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
@@ -163,10 +164,16 @@ static void fire_timers(struct cordi_loop *loop)
     }
 }
 
+static bool take_unstarted(struct cordi_loop *loop)
+{
+    return loop->team != NULL && cordi_team_take(loop);
+}
+
 static void run_ready(struct cordi_loop *loop)
 {
     loop->budget = CORDI_TURN;
-    while (loop->budget > 0 && !cordi_list_empty(&loop->ready)) {
+    bool more = take_unstarted(loop) || !cordi_list_empty(&loop->ready);
+    for (; loop->budget > 0 && more; more = !cordi_list_empty(&loop->ready) || take_unstarted(loop)) {
         loop->budget--;
         struct cord_task *next = CORDI_ITEM(cordi_list_take(&loop->ready), struct cord_task, link);
         if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
@@ -185,9 +192,17 @@ static void run_ready(struct cordi_loop *loop)
             struct cord_task *gone = loop->leaving;
             loop->leaving = NULL;
             atomic_fetch_sub(&loop->alive, 1);
+            if (gone->roamed)
+                cordi_team_ended(loop);
             cordi_task_end(gone);
         }
     }
+}
+
+/* Of two spans, of which those below 0 are for ever. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
@@ -200,13 +215,12 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
         if (timeout < 0)
             timeout = 0;
     }
-    if (timeout != 0) {
-        int64_t trim = cordi_stack_idle();
-        if (trim >= 0 && (timeout < 0 || trim < timeout))
-            timeout = trim;
-    }
+    if (timeout != 0)
+        timeout = sooner(timeout, cordi_stack_idle());
     if (timeout != 0 && !cordi_inbox_sleep(&loop->inbox))
         timeout = 0;
+    if (timeout != 0 && loop->team != NULL)
+        timeout = sooner(timeout, cordi_team_patience(loop));
     loop->backend->wait(loop, timeout);
     cordi_inbox_awake(&loop->inbox);
 }
@@ -220,14 +234,12 @@ static void turn(struct cordi_loop *loop)
     run_ready(loop);
 }
 
-void cordi_loop_run(struct cordi_loop *loop, void (*look)(void *arg), void *arg)
+void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg)
 {
     for (;;) {
         turn(loop);
-        if (atomic_load(&loop->alive) == 0)
+        if (!stay(arg) && atomic_load(&loop->alive) == 0)
             return;
-        if (look != NULL)
-            look(arg);
         wait_for_work(loop, -1);
     }
 }

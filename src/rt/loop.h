@@ -22,6 +22,7 @@
 
 struct cord_task;
 struct cordi_thread;
+struct cordi_team;
 
 enum { CORDI_TURN = 64 };
 
@@ -41,19 +42,21 @@ struct cordi_loop {
     struct cord_task *caller;
     struct cordi_stack_cache stacks; /* of coroutines that were freed on this thread */
     const struct cordi_backend *backend;
-    void *state;            /* the backend's */
-    struct cordi_list link; /* in the runtime's list */
+    void *state;             /* the backend's */
+    struct cordi_list link;  /* in the runtime's list */
+    struct cordi_team *team; /* the loops of its run, when it has several */
 
     struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
     _Atomic uint32_t alive;   /* coroutines started and not ended */
+    _Atomic uint32_t taken;   /* of these, from the team; written by the loop */
     struct cordi_loop_debug debug;
 };
 
 int cordi_loop_open(struct cordi_loop *loop);
 void cordi_loop_close(struct cordi_loop *loop);
 
-/* Turns until no coroutine is alive. Each turn calls look(arg), if given. */
-void cordi_loop_run(struct cordi_loop *loop, void (*look)(void *arg), void *arg);
+/* Turns until no coroutine is alive and stay(arg), called each turn, is false. */
+void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg);
 
 /* The calling coroutine: suspends it; lets others go first; ends it. */
 void cordi_loop_park(struct cord_task *self, cord_deadline deadline);

@@ -13,6 +13,7 @@
 #include "rt/loop.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
+#include "rt/team.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
 
@@ -22,12 +23,14 @@ struct run {
     cord_fn *fn;
     void *arg;
     struct cordi_loop loop;
+    struct cordi_team *team; /* of several loops; NULL: one */
     struct cord_task *main;
     uint64_t root;
-    bool signals;   /* ours to look at */
-    bool cancelled; /* main was, for a signal or for the host task's sake */
-    bool leaving;   /* fn has answered */
+    bool signals;           /* ours to look at */
+    _Atomic bool cancelled; /* main was, for a signal or for the host task's sake */
+    bool leaving;           /* fn has answered */
     int answer;
+    struct cord_task *enders[CORDI_TEAM_MOST]; /* of its further loops' coroutines, at the end */
 };
 
 /* --- signals --- */
@@ -69,11 +72,14 @@ static void end_one(struct cord_task *task, void *arg)
     cord_task_cancel(task);
 }
 
-static void end_coroutines(struct run *run)
+/* On the loop's own thread. */
+static void end_coroutines(struct cordi_loop *loop, void *arg)
 {
-    for (struct cordi_list *at = run->loop.tasks.next; at != &run->loop.tasks; at = at->next) {
+    struct run *run = arg;
+    const struct cord_task *self = cordi_self();
+    for (struct cordi_list *at = loop->tasks.next; at != &loop->tasks; at = at->next) {
         struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        if (task != run->main)
+        if (task != self && task != run->main)
             end_one(task, run);
     }
 }
@@ -96,35 +102,79 @@ static void find_one(struct cord_task *task, void *arg)
     *found = task;
 }
 
-static struct cord_task *somebody_left(struct run *run)
+/* Besides the calling coroutine, which looks after its own loop and the run's threads and processes. */
+static struct cord_task *somebody_left(const struct run *run)
 {
-    struct cord_task *found = NULL;
+    struct cord_task *self = cordi_self(), *found = NULL;
+    struct cordi_list *tasks = &self->loop->tasks;
     cordi_tasks_each(run->root, find_one, &found);
-    for (struct cordi_list *at = run->loop.tasks.next; at != &run->loop.tasks; at = at->next) {
+    for (struct cordi_list *at = tasks->next; found == NULL && at != tasks; at = at->next) {
         struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        if (found != NULL)
-            break;
-        if (task != run->main) {
-            cordi_task_hold(task);
-            found = task;
-        }
+        if (task == self)
+            continue;
+        cordi_task_hold(task);
+        found = task;
     }
     return found;
 }
 
-static int end_others(void *arg)
+/* Ends all others of the caller's loop; 1: there were some. In a shield. */
+static int end_here(void *arg)
 {
     struct run *run = arg;
     struct cord_task *task;
-    run->leaving = true;
-    end_coroutines(run);
+    int some = 0;
+    end_coroutines(cordi_self()->loop, run);
     cordi_tasks_each(run->root, terminate_one, run);
-    while ((task = somebody_left(run)) != NULL) {
+    for (; (task = somebody_left(run)) != NULL; some = 1) {
         if (!atomic_load(&task->cancelled)) /* started only now */
             terminate_one(task, run);
         (void)!cord_task_join(task, CORD_FOREVER, NULL);
         cordi_task_drop(task);
     }
+    return some;
+}
+
+static int end_shielded(void *arg)
+{
+    return cord_shield(end_here, arg);
+}
+
+/* The same on each loop of the run, by a coroutine there. */
+static bool end_everywhere(struct run *run)
+{
+    struct cordi_loop *loop;
+    static const cord_task_options options = { .name = "end" };
+    unsigned count = 0;
+    for (; run->team != NULL && (loop = cordi_team_loop(run->team, count + 1)) != NULL; count++) {
+        while (cordi_coroutine_new(&run->enders[count], end_shielded, run, 0, &options) < 0)
+            (void)cord_sleep(CORD_MILLISECOND); /* no memory now; those that end give theirs back */
+        cordi_task_hold(run->enders[count]);
+        cordi_coroutine_start_on(loop, run->enders[count]);
+    }
+    bool some = end_here(run);
+    for (unsigned i = 0; i < count; i++) {
+        cord_outcome outcome;
+        some |= cord_task_join(run->enders[i], CORD_FOREVER, &outcome) == 0 && outcome.value > 0;
+        cord_task_free(run->enders[i]);
+    }
+    return some;
+}
+
+/* One loop after the other found nobody: then there is nobody, if no task waited for a loop meanwhile. */
+static int end_others(void *arg)
+{
+    struct run *run = arg;
+    uint64_t puts = 0, puts_then = 0;
+    bool none = true, none_then = true, some;
+    run->leaving = true;
+    do {
+        if (run->team != NULL)
+            puts = cordi_team_puts(run->team, &none);
+        some = end_everywhere(run);
+        if (run->team != NULL)
+            puts_then = cordi_team_puts(run->team, &none_then);
+    } while (some || !none || puts != puts_then);
     return 0;
 }
 
@@ -141,19 +191,22 @@ static int run_main(void *arg)
     return run->answer;
 }
 
-/* Each turn: has somebody asked us to end? */
-static void look(void *arg)
+/* Each turn of the calling thread's loop: has somebody asked us to end? */
+static bool look(void *arg)
 {
     struct run *run = arg;
     bool asked = cordi_thread_loop_cancelled(run->loop.host) || (run->signals && cord_run_signal() != 0);
     if (!asked || run->cancelled)
-        return;
+        return false;
     run->cancelled = true;
     cord_task_cancel(run->main);
     if (run->leaving) {
-        end_coroutines(run);
+        end_coroutines(&run->loop, run);
         cordi_tasks_each(run->root, terminate_one, run);
+        if (run->team != NULL)
+            cordi_team_visit(run->team);
     }
+    return false;
 }
 
 /* --- cord_run --- */
@@ -177,37 +230,60 @@ static void handlers_restore(const struct handlers *old)
     atomic_store(&cordi_runtime.signal_fd, -1);
 }
 
-static int start_main(struct run *run, size_t stack_size, const void *started_at)
+static int start_main(struct run *run, size_t stack_size)
 {
     cord_task_options options = { .name = "main", .stack_size = stack_size > 0 ? stack_size : MAIN_STACK };
     int rc = cordi_coroutine_new(&run->main, run_main, run, 0, &options);
     if (rc < 0)
         return rc;
     run->main->root = run->root;
-    run->main->started_at = started_at;
     cordi_task_hold(run->main);
-    return cordi_coroutine_start(run->main);
+    return cordi_coroutine_start(run->main, CORD_LOOP_HERE);
+}
+
+static void close_loops(struct run *run)
+{
+    if (run->team != NULL)
+        cordi_team_close(run->team);
+    cordi_loop_close(&run->loop);
+}
+
+static int open_loops(struct run *run, const cord_run_options *options)
+{
+    int rc = cordi_loop_open(&run->loop);
+    if (rc < 0)
+        return rc;
+    if (options->loops > 1)
+        rc = cordi_team_open(&run->team, &run->loop, options->loops, end_coroutines, run);
+    if (rc == 0)
+        rc = start_main(run, options->stack_size);
+    if (rc < 0) {
+        close_loops(run);
+        cordi_fail_code(rc, "cord_run");
+    }
+    return rc;
 }
 
 int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
 {
+    static const cord_run_options defaults;
     struct run run = { .fn = fn, .arg = arg };
     struct cord_task *self = cordi_self();
     struct handlers old;
     int rc;
+    if (options == NULL)
+        options = &defaults;
     if (self->loop != NULL)
         return cordi_fail(-EDEADLK, "cord_run: the calling task is a coroutine, which runs on a loop already");
+    if (options->loops > CORDI_TEAM_MOST)
+        return cordi_fail(-EINVAL, "cord_run: %u loops; at most %d, and no more than CPUs help", options->loops,
+                          CORDI_TEAM_MOST);
     cordi_runtime_start();
-    rc = cordi_loop_open(&run.loop);
+    run.root = atomic_fetch_add(&cordi_runtime.roots, 1) + 1;
+    run.signals = options->signals == CORD_SIGNALS_DEFAULT;
+    rc = open_loops(&run, options);
     if (rc < 0)
         return rc;
-    run.root = atomic_fetch_add(&cordi_runtime.roots, 1) + 1;
-    run.signals = options != NULL && options->signals == CORD_SIGNALS_DEFAULT;
-    rc = start_main(&run, options != NULL ? options->stack_size : 0, __builtin_return_address(0));
-    if (rc < 0) {
-        cordi_loop_close(&run.loop);
-        return cordi_fail_code(rc, "cord_run");
-    }
     if (run.signals)
         handlers_set(&old, self->wake_fd);
     cordi_thread_loop_begin(self);
@@ -218,6 +294,6 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     self->detail_code = run.main->detail_code;
     memcpy(self->detail, run.main->detail, sizeof self->detail);
     cordi_task_drop(run.main);
-    cordi_loop_close(&run.loop);
+    close_loops(&run);
     return run.answer;
 }

@@ -257,6 +257,8 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
                                    "or memory from cord_shared_new()");
     if ((unsigned)options.kind > CORD_SERIAL)
         return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options.kind);
+    if ((unsigned)options.loop > CORD_LOOP_ANY)
+        return cordi_fail(-EINVAL, "no such place for a task: %d; CORD_LOOP_HERE or CORD_LOOP_ANY", (int)options.loop);
     if (ret == NULL && group == NULL)
         options.daemon = true;
     cordi_runtime_start();
@@ -270,7 +272,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
         cordi_group_add(group, task);
     cordi_task_hold(task); /* one reference is the run's, one the handle's */
     if (options.kind == CORD_COROUTINE)
-        rc = cordi_coroutine_start(task);
+        rc = cordi_coroutine_start(task, options.loop);
     else if (options.kind == CORD_THREAD)
         rc = cordi_thread_start(task, options.stack_size);
     else if (options.kind == CORD_PROCESS)

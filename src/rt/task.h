@@ -75,6 +75,7 @@ struct cord_task {
     const void *started_at;    /* the return address of the call that started it; NULL: an adopted thread */
     uint8_t kind;
     bool daemon, shared, adopted;
+    bool roamed; /* a coroutine that its loop took from the team */
     bool orphan; /* nobody holds its handle: its failure is logged; under end's spin bit */
     _Atomic bool joined;
     cord_how how; /* the outcome, once ended */
@@ -115,7 +116,8 @@ void cordi_task_end(struct cord_task *task);
 /* Kinds: each starts a filled block. */
 int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
                         const cord_task_options *options);
-int cordi_coroutine_start(struct cord_task *task);
+int cordi_coroutine_start(struct cord_task *task, cord_loop where);
+void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task); /* a loop of the caller's run */
 int cordi_thread_start(struct cord_task *task, size_t stack_size);
 int cordi_process_start(struct cord_task *task);
 void cordi_coroutine_free(struct cord_task *task);

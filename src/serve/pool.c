@@ -252,10 +252,12 @@ static int work(void *arg)
 static int start_workers(cord_pool *pool)
 {
     bool children = pool->how.kind == CORD_PROCESS;
-    cord_group_options how = { .task = { .kind = children ? CORD_COROUTINE : pool->how.kind, .name = "pool-worker" },
-                               .keep_going = true };
-    if (!children)
+    cord_group_options how = { .task = { .name = "pool-worker" }, .keep_going = true };
+    if (!children) { /* else on this loop: a child forked by another thread would keep this one's ends open */
+        how.task.kind = pool->how.kind;
+        how.task.loop = CORD_LOOP_ANY;
         how.task.stack_size = pool->how.stack_size;
+    }
     int rc = cord_group_new(&pool->workers, &how);
     for (uint32_t i = 0; i < pool->how.workers && rc == 0; i++) {
         struct worker worker = { pool, children ? &pool->children[i] : NULL };
