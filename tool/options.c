@@ -13,6 +13,7 @@ const struct option_row option_table[] = {
     { OPTION_KIND, 'k', "kind", "KIND", "coroutine thread process serial", IN_SERVE,
       "how requests run: coroutine (the default), thread, process or serial" },
     { OPTION_MAX, 0, "max-connections", "N", "", IN_SERVE, "requests at one time; further ones wait" },
+    { OPTION_LOOPS, 0, "loops", "N", "", IN_SERVE, "threads that share the requests of kind coroutine (default 1)" },
     { OPTION_IDLE, 0, "idle", "TIME", "", IN_SERVE, "end a connection that is silent for so long" },
     { OPTION_GRACE, 0, "grace", "TIME", "", IN_SERVE, "how long an end lets requests finish (default: not at all)" },
     { OPTION_NAME, 0, "name", "NAME", "", IN_CHAT, "your name (default: $USER)" },
@@ -138,6 +139,12 @@ static int read_value(struct arguments *a, const char *who, const struct option_
         if (cord_int_parse(&number, value) < 0 || number < 1 || number > UINT32_MAX)
             return usage_error(who, "--max-connections %s: write a whole number, 1 or more", value);
         a->max_connections = (uint32_t)number;
+        return 0;
+    case OPTION_LOOPS:
+        if (cord_int_parse(&number, value) < 0 || number < 1 || number > 256)
+            return usage_error(who, "--loops %s: write a whole number from 1 to 256; one for each CPU is plenty",
+                               value);
+        a->loops = (uint32_t)number;
         return 0;
     case OPTION_IDLE:
         return read_time(&a->idle, who, row, value);

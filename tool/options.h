@@ -7,6 +7,7 @@
 enum option_id {
     OPTION_KIND,
     OPTION_MAX,
+    OPTION_LOOPS,
     OPTION_IDLE,
     OPTION_GRACE,
     OPTION_NAME,

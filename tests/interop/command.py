@@ -75,6 +75,8 @@ USAGE = [
     (["serve", "echo", ":1", "--idel=5"], 'cordage: serve: unknown option --idel; did you mean "--idle"?'),
     (["serve", "echo", ":1", "--max-connections=0"],
      "cordage: serve: --max-connections 0: write a whole number, 1 or more"),
+    (["serve", "echo", ":1", "--loops", "1000"],
+     "cordage: serve: --loops 1000: write a whole number from 1 to 256; one for each CPU is plenty"),
     (["serve", "echo", ":1", "--quiet=yes"], "cordage: serve: --quiet takes no value"),
     (["serve", "upper", ":1", "--encoding", "klingon"],
      'cordage: serve: --encoding: unknown encoding "klingon": choose'),
@@ -152,7 +154,7 @@ def _():
         check(len(out) > 50, f"{args} prints {out!r}")
     same(run("help", "serve"), run("serve", "--help"), "help of a command")
     check(re.match(r"cordage \d+\.\d+\.\d+\nbackend: (epoll|uring) ", run("-V")[1]), "the version's first lines")
-    for option in "--kind", "--max-connections", "--idle", "--grace", "--encoding", "--quiet", "--verbose":
+    for option in "--kind", "--max-connections", "--loops", "--idle", "--grace", "--encoding", "--quiet", "--verbose":
         check(option in run("serve", "-h")[1], f"serve's help has {option}")
 
 
@@ -426,6 +428,20 @@ def _():
     first.close()
     second.settimeout(PATIENCE)
     same(second.recv(1), b"2", "the second's turn")
+
+
+@case("command.loops_share_the_connections")
+def _():
+    server = serve("echo", "--loops", "2")
+    names = [open(f"/proc/{server.pid}/task/{task}/comm").read().strip()
+             for task in os.listdir(f"/proc/{server.pid}/task")]
+    check("cord-loop-2" in names, f"threads: {names}")
+    clients = [join(server.at[0]) for _ in range(50)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d" % number)
+    for number, client in enumerate(clients):
+        same(receive(client, len(b"%d" % number)), b"%d" % number, f"client {number}")
+        client.close()
 
 
 # Signals
