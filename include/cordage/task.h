@@ -14,6 +14,10 @@
  * A process is given NULL, copied bytes or a pointer into shared memory (shared.h) as its argument; any other
  * pointer is -EINVAL.
  *
+ * A task that overflows its stack ends the process by SIGSEGV, after a line on stderr with its name, its stack_size and
+ * where it was started (unless the program handles SIGSEGV itself). A frame larger than the guard of 64 KiB may miss
+ * it. The kernel, given a buffer that reaches into a guard, answers -EFAULT, and nothing is reported.
+ *
  * Cancelling is a request, seen at the task's next wait, which answers -ECANCELED, as every later one does
  * until the task ends. Taking a lock is not such a wait. Nothing is ever stopped in the middle.
  */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "rt/loop.h"
+#include "rt/overflow.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "rt/team.h"
@@ -20,6 +21,8 @@ static void run(void *arg)
 {
     struct cord_task *task = arg;
     cordi_task_answer(task, task->fn(task->arg));
+    if (!task->stack.guarded)
+        cordi_overflow_check(task);
     cordi_loop_leave(task);
 }
 
@@ -52,7 +55,7 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
         return rc;
     }
     if (!stack.guarded && !atomic_exchange(&cordi_runtime.unguarded, 1))
-        cordi_log("a coroutine's stack has no guard, overflowing it goes unseen; raise vm.max_map_count");
+        cordi_log("a coroutine's stack has no guard, overflowing it is seen when it is over; raise vm.max_map_count");
     struct cord_task *task = (struct cord_task *)(void *)below(stack.top, sizeof *task);
     char *place = block != NULL ? block : below((char *)task, extra);
     cordi_task_init(task, CORD_COROUTINE, options);

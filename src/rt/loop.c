@@ -9,6 +9,7 @@
 #include "rt/task.h"
 #include "rt/team.h"
 #include "sys/clock.h"
+#include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
 
@@ -30,6 +31,7 @@ int cordi_loop_open(struct cordi_loop *loop)
         rc = cordi_backend_open(loop);
     if (rc < 0)
         return rc;
+    cordi_fault_thread_begin(&loop->alternate);
     cordi_ctx_adopt(&loop->ctx);
     loop->thread->loop = loop;
     cordi_spin_lock(&cordi_runtime.lock, 1);
@@ -49,6 +51,7 @@ void cordi_loop_close(struct cordi_loop *loop)
     cordi_io_loop_ends(loop->id);
     loop->backend->close(loop);
     cordi_stack_cache_close(&loop->stacks);
+    cordi_fault_thread_end(&loop->alternate);
     loop->thread->loop = NULL;
 }
 

@@ -40,6 +40,7 @@ struct cordi_loop {
     void (*on_host)(void *);     /* to be run on the thread's stack, for `caller` */
     void *on_host_arg;
     struct cord_task *caller;
+    struct cordi_stack alternate;    /* of the thread, for the report of an overflow */
     struct cordi_stack_cache stacks; /* of coroutines that were freed on this thread */
     const struct cordi_backend *backend;
     void *state;             /* the backend's */

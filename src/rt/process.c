@@ -12,9 +12,11 @@
 
 #include "rt/dump.h"
 #include "rt/loop.h"
+#include "rt/overflow.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "rt/watch.h"
+#include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
 
@@ -26,12 +28,15 @@ struct start {
 static _Noreturn void child(struct cord_task *task)
 {
     struct cordi_thread *thread = cordi_thread();
+    struct cordi_stack alternate;
     int rc;
     thread->own = thread->current = task;
     task->pid = cordi_proc_pid();
     cordi_run_signals_after_fork(task);
     if (cordi_debug(CORDI_DEBUG_DUMP))
         cordi_dump_start();
+    cordi_overflow_thread(task);
+    cordi_fault_thread_begin(&alternate);
     rc = task->fn(task->arg);
     cordi_task_answer(task, rc);
     cordi_proc_exit(rc < 0 ? 1 : 0);

@@ -11,6 +11,7 @@
 #include "rt/io.h"
 #include "rt/loop.h"
 #include "rt/offload.h"
+#include "rt/overflow.h"
 #include "rt/task.h"
 #include "rt/watch.h"
 #include "sys/proc.h"
@@ -60,6 +61,7 @@ void cordi_runtime_start(void)
         atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1)) {
         (void)cordi_proc_at_fork(before_fork, in_parent, in_child);
         cordi_debug_start();
+        cordi_overflow_start();
     }
 }
 

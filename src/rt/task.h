@@ -61,7 +61,7 @@ struct cord_task {
 
     struct cordi_heap_node timer; /* of its wait, in its loop's heap */
     struct cordi_list peers;      /* all coroutines of its loop */
-    struct cordi_stack stack;
+    struct cordi_stack stack;     /* of a thread or a process: a place in it, and the size that was asked for */
     cord_fn *fn;
     void *arg;
     void *result; /* result_size bytes */

@@ -11,8 +11,10 @@
 #include <errno.h>
 
 #include "rt/offload.h"
+#include "rt/overflow.h"
 #include "rt/runtime.h"
 #include "sys/clock.h"
+#include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/futex.h"
 #include "sys/proc.h"
@@ -156,9 +158,13 @@ static void *run(void *arg)
 {
     struct cord_task *task = arg;
     struct cordi_thread *thread = cordi_thread();
+    struct cordi_stack alternate;
     thread->own = thread->current = task;
     cordi_proc_thread_name(task->name);
+    cordi_overflow_thread(task);
+    cordi_fault_thread_begin(&alternate);
     cordi_task_answer(task, task->fn(task->arg));
+    cordi_fault_thread_end(&alternate);
     thread->own = thread->current = NULL;
     cordi_tasks_remove(task);
     if (task->wake_fd >= 0)
@@ -170,6 +176,7 @@ static void *run(void *arg)
 
 int cordi_thread_start(struct cord_task *task, size_t stack_size)
 {
+    task->stack.usable = stack_size;
     cordi_tasks_add(task);
     int rc = cordi_proc_thread(run, task, stack_size);
     if (rc < 0)
