@@ -38,9 +38,12 @@ try: ## build and run a program of your own: make try FILE=hello.c ARGS="..."
 	@tools/deps.sh run && $(configured) && $(call build,libcordage.a)
 	@tools/try.sh "$(FILE)" $(ARGS)
 
-bench: ## measure beside what one would use instead
+bench: ## measure beside what one would use instead; PATTERN=echo measures what has that in its name
 	@tools/deps.sh test && $(configure) -DCORDAGE_BENCH=ON && $(build)
-	@bench/run.py $(PATTERN)
+	@bench/run.py "$(PATTERN)"
+
+bench-deps: ## install what `make bench` compares with
+	@tools/deps.sh bench
 
 install: all ## install under PREFIX=/usr/local (and DESTDIR)
 	@cmake --install build --prefix "$(PREFIX)"
@@ -55,4 +58,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1: /p' Makefile
 
-.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-all try bench install deps clean help
+.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-all try bench bench-deps install deps clean help

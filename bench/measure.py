@@ -15,10 +15,10 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def start(competitor, cpu, seconds):
+def start(competitor, cpu, seconds, **more):
     command = [str(seconds) if word == "SECONDS" else word for word in competitor.command]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                            preexec_fn=one_cpu(cpu), env={**os.environ, **competitor.environment})
+                            preexec_fn=one_cpu(cpu), env={**os.environ, **competitor.environment}, **more)
 
 
 def end(*processes):
@@ -82,6 +82,22 @@ def idle(name, competitor, seconds, connections, cpu=0):
         return {name: {"bytes": (now - before) / connections}}
 
 
+def parked(name, competitor, seconds, cpu=0):
+    """What a program's memory grows by for each task that waits."""
+    running = start(competitor, cpu, seconds, stdin=subprocess.PIPE)
+    try:
+        if running.stdout.readline() != "ready\n":
+            raise RuntimeError("it did not start")
+        before = memory(running.pid)
+        running.stdin.write("\n")
+        running.stdin.flush()
+        if running.stdout.readline() != "parked\n":
+            raise RuntimeError("its tasks did not start")
+        return {name: {"bytes": (memory(running.pid) - before) / int(competitor.command[-1])}}
+    finally:
+        end(running)
+
+
 def program(name, competitor, seconds, cpu=0):
     """A program that measures itself, on one CPU (None: on all)."""
     running = start(competitor, cpu, seconds)
@@ -99,7 +115,7 @@ def program(name, competitor, seconds, cpu=0):
     return rows
 
 
-RUN = {"tcp": tcp, "udp": udp, "idle": idle, "program": program}
+RUN = {"tcp": tcp, "udp": udp, "idle": idle, "parked": parked, "program": program}
 
 
 def medians(runs, base, ratios):
@@ -123,7 +139,8 @@ def measure(subject, rounds, seconds, tell):
             if name in failed:
                 continue
             try:
-                rows = RUN[subject.run](name, competitor, seconds * subject.seconds, **subject.options)
+                run = RUN[competitor.run or subject.run]
+                rows = run(name, competitor, seconds * subject.seconds, **subject.options)
             except (ArithmeticError, LookupError, OSError, RuntimeError, ValueError,
                     subprocess.TimeoutExpired) as error:
                 failed.add(name)

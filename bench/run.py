@@ -50,14 +50,24 @@ def main():
     parser.add_argument("--seconds", type=float, default=1, help="for each run (default: 1)")
     parser.add_argument("--json", metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--only", metavar="NAMES", help="only competitors whose names begin so, with commas between")
+    parser.add_argument("--short", action="store_true", help="without the subjects that take long in any case")
     parser.add_argument("--list", action="store_true", help="the names of the subjects")
     options = parser.parse_args()
-    subjects = [subject for subject in SUBJECTS if options.pattern in subject.name]
-    if options.list or not subjects:
-        print(*(subject.name for subject in SUBJECTS), sep="\n", file=sys.stdout if options.list else sys.stderr)
-        sys.exit(0 if options.list else f"bench: nothing is called \"{options.pattern}\"; above is what there is")
+    subjects = [subject for subject in SUBJECTS
+                if options.pattern in subject.name and not (options.short and subject.long)]
+    if not subjects:
+        sys.exit(f"bench: nothing is called \"{options.pattern}\"; there are: " +
+                 "; ".join(subject.name for subject in SUBJECTS))
+    if options.list:
+        print(*(subject.name for subject in subjects), sep="\n")
+        return
     if not os.path.exists(f"{PROGRAMS}/load"):
         sys.exit("bench: nothing is built; run `make bench`")
+    for subject in subjects if options.only else ():
+        for name in [name for name in subject.competitors if not name.startswith(tuple(options.only.split(",")))]:
+            if name:
+                del subject.competitors[name]
     session = machine.own_session()
     found = machine.versions()
     head = machine.description() + [(name, version) for name, version in found.items() if version]

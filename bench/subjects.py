@@ -6,6 +6,8 @@ figures are, is the subject's `run` (measure.py):
     tcp      an echo server that prints "listening PORT", under bench/load
     udp      the same under bench/udp_load
     idle     an echo server; `connections` are opened that say nothing: the growth of its memory for each
+    parked   a program that prints "ready" and, when it was given a line, makes as many tasks as its last argument says,
+             which wait, and prints "parked": the growth of its memory for each
     program  a program that measures itself. It prints lines of JSON: where there are several, or the competitor has
              no name, "case" names the row; all others are figures
 
@@ -38,7 +40,8 @@ FIGURES = {  # figure: heading, format
 class Competitor:
     command: list
     environment: dict = dataclasses.field(default_factory=dict)
-    needs: str = ""  # of versions.PACKAGES: what must be installed for it
+    needs: str = ""  # of machine.versions(): what must be installed for it
+    run: str = ""  # the subject's, when empty
 
 
 @dataclasses.dataclass
@@ -53,6 +56,7 @@ class Subject:
     options: dict = dataclasses.field(default_factory=dict)  # for run
     rounds: int = 100  # at most so many
     seconds: float = 1  # times --seconds
+    long: bool = False  # takes seconds, however short --seconds is
 
 
 def built(name, *args, **environment):
@@ -89,7 +93,7 @@ def without(competitors, names):
 def echo(name, left_out=(), **options):
     """options: connections, rate (messages a second; none: closed loop), size and depth."""
     return Subject(f"echo {name}", f"TCP echo, {name}", "tcp", without(ECHO, left_out), ("per_second", "cpu_us"), RAW,
-                   ("per_second", "cpu_us"), options)
+                   ("per_second", "cpu_us"), options, long=options["connections"] > 5000)
 
 
 BARE = "bare switch"  # ours, what each of the next is measured by
@@ -133,9 +137,16 @@ SUBJECTS = [
         "cordage, epoll": built("idle_connections", **EPOLL),
         "cordage, uring": built("idle_connections", **URING),
         **PEERS_ON_TCP,
-    }, ("bytes",), options={"connections": 19000}, rounds=1),
+    }, ("bytes",), options={"connections": 19000}, rounds=1, long=True),
+    Subject("memory", "Memory of a task that waits, bytes (peers: 100,000 of them that sleep)", "parked", {
+        "cordage": Competitor([f"{PROGRAMS}/memory"], run="program"),
+        "Boost.Fiber": Competitor([f"{PROGRAMS}/parked_fiber", "100000"], needs="Boost"),
+        "Go": Competitor([f"{PROGRAMS}/parked_go", "100000"], needs="Go"),
+        "gevent": python("parked_gevent", "gevent", "100000"),
+        "Python asyncio": python("parked_asyncio", "Python", "100000"),
+    }, ("bytes",), rounds=1, long=True),
+    Subject("timers", "CPU nanoseconds for the deadline of a wait that is met, while so many others are armed",
+            "program", {"": built("timers")}, (), rounds=1, long=True),
     Subject("growth", "CPU nanoseconds for each task, at so many of them (a flat row: nothing is quadratic)", "program",
-            {"": built("growth")}, (), rounds=1),
-    Subject("timers", "CPU nanoseconds for the deadline of a wait that is met, while so many others are armed", "program",
-            {"": built("timers")}, (), rounds=1),
+            {"": built("growth")}, (), rounds=1, long=True),
 ]

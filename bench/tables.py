@@ -13,14 +13,15 @@ def table(title, columns, rows, markdown):
 
 
 def number(value, form):
-    return "" if value is None else form.format(value)
+    """form "": as many digits as its size deserves."""
+    return "" if value is None else (form or ("{:,.0f}" if value >= 100 else "{:.1f}")).format(value)
 
 
 def columns_of(subject, rows):
     """(figure, heading, format) of each column."""
     figures = subject.figures or list(dict.fromkeys(key for row in rows.values() for key in row))
     for key in figures:
-        heading, form = FIGURES.get(key, (key, "{:,.4g}" if subject.figures else "{:,.0f}"))
+        heading, form = FIGURES.get(key, (f"{int(key):,}" if key.isdigit() else key, ""))
         yield key, heading, form
         if key in subject.ratios:
             yield f"{key}/base", f"of {subject.base.split(' ')[0]}", "{:.2f}x"

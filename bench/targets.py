@@ -80,6 +80,13 @@ TARGETS = [
     *tasks("start", "Start, run and join on one loop", 10),
     *tasks("ping-pong, events", "Hand-over of two tasks by events", 8),
     *tasks("ping-pong, queues", "Hand-over of two tasks by queues", 8),
+    *(Target(f"Memory for each of 19,000 idle connections, a coroutine each: {ours}",
+             one("idle connections", ours, "bytes"), "<=", 4.5 * 1024, " bytes", "{:,.0f}") for ours in BOTH),
+    Target("A timer armed and cancelled with 10,000 armed", one("timers", "arm, cancel", "10000"), "<=", 20, " ns",
+           "{:.1f}"),
+    Target("... with 1,000,000 armed, of that with 10,000",
+           lambda results: results["timers"]["arm, cancel"]["1000000"] / results["timers"]["arm, cancel"]["10000"],
+           "<=", 1.5),
 ]
 
 
@@ -90,7 +97,7 @@ def target_rows(results, only_seen=False):
         value = target.seen(results)
         if value is None and only_seen:
             continue
-        rows.append([target.text, f"{target.sense} {target.bound:g}{target.unit}",
+        rows.append([target.text, f"{target.sense} {target.bound:,g}{target.unit}",
                      "not measured" if value is None else target.form.format(value) + target.unit,
                      "" if value is None else "met" if target.met(value) else "not met"])
     return rows

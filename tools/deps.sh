@@ -1,15 +1,18 @@
 #!/bin/sh
 # Sees that the packages of a group are there, by looking for what they bring, not for their names.
 #
-#     tools/deps.sh [run|test|all]
+#     tools/deps.sh [run|test|all|bench]
 #
 # run: what `make run` needs beyond a C toolchain (cc, cmake, ninja). test: what `make test` needs too. all: and what
-# `make test-all` needs. When some are missing: on a terminal it asks once, then installs with apt-get; as root without
-# a terminal (a container, a CI machine) it installs and says so; else it prints the line to type and exits with 1.
+# `make test-all` needs. bench: what `make bench` compares with; it does without. When some are missing: on a terminal
+# it asks once, then installs with apt-get; as root without a terminal (a container, a CI machine) it installs and says
+# so; else it prints the line to type and exits with 1.
 group=${1:-run}
 
 command_there() { command -v "$1" > /dev/null; }
 header_there() { echo "#include <$1>" | cc -E -x c - > /dev/null 2>&1; }
+library_there() { echo 'int main(void) { return 0; }' | cc -x c - "-l$1" -o /dev/null 2> /dev/null; }
+python_there() { python3 -c "import $1" 2> /dev/null || /usr/bin/python3 -c "import $1" 2> /dev/null; }
 
 missing=
 need() { # need PACKAGE PROBE ARGUMENT
@@ -37,6 +40,18 @@ if [ "$group" = all ]; then
     need clang command_there clang
     need clang-format command_there clang-format
     need valgrind command_there valgrind
+fi
+if [ "$group" = bench ]; then
+    need g++ command_there c++
+    need pkg-config command_there pkg-config
+    need libuv1-dev header_there uv.h
+    need libevent-dev header_there event2/event.h
+    need libboost-dev header_there boost/version.hpp
+    need libboost-context-dev library_there boost_context
+    need libboost-fiber-dev library_there boost_fiber
+    need golang-go command_there go
+    need python3-gevent python_there gevent
+    need gnuplot-nox command_there gnuplot
 fi
 [ -n "$missing" ] || exit 0
 
