@@ -28,7 +28,8 @@ typedef struct {
 
 /* Runs fn as a coroutine of the calling thread's own loop, then cancels the daemons and waits for all other tasks
  * that were started meanwhile (as Python waits for non-daemon threads and processes). fn's answer.
- * Plain threads only. Fails: -EDEADLK (called in a coroutine), -ENOMEM. */
+ * Plain threads only. Fails: -EDEADLK (called in a coroutine; or all tasks were asleep and nothing could wake them:
+ * each is logged with what it waits for, and cancelled), -ENOMEM. */
 CORD_API CORD_MUST_CHECK int cord_run(cord_fn *fn, void *arg, const cord_run_options *options);
 
 /* The signal that CORD_SIGNALS_DEFAULT caught, 0 if none. */

@@ -1,10 +1,13 @@
 /* rt/dump.c - records of tasks, and the lines made of them; see dump.h. */
 #include "rt/dump.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cordage/error.h>
 
 #include "rt/debug.h"
 #include "rt/loop.h"
@@ -308,11 +311,24 @@ static void *run(void *arg)
 void cordi_dump_start(void)
 {
     int fd = cordi_fd_event();
-    if (fd < 0)
+    int rc = fd < 0 ? fd : cordi_proc_signal_replace(SIGQUIT, SIG_DFL, on_quit);
+    if (rc == 0) {
+        atomic_store(&quit_fd, fd);
+        rc = cordi_proc_thread(run, NULL, 0);
+    }
+    if (rc == 0)
         return;
-    atomic_store(&quit_fd, fd);
-    if (cordi_proc_signal_replace(SIGQUIT, SIG_DFL, on_quit) < 0 || cordi_proc_thread(run, NULL, 0) < 0)
-        cordi_log("CORD_DEBUG=dump: SIGQUIT is not ours, so there will be no dump");
+    cordi_log("CORD_DEBUG=dump: there will be no dump: %s",
+              rc == -EBUSY ? "the program handles or ignores SIGQUIT itself" : cord_strerror(rc));
+    atomic_store(&quit_fd, -1);
+    (void)cordi_proc_signal_replace(SIGQUIT, on_quit, SIG_DFL);
+    if (fd >= 0)
+        cordi_fd_close(fd);
+}
+
+bool cordi_dump_handler(void)
+{
+    return atomic_load(&quit_fd) >= 0;
 }
 
 void cordi_dump_after_fork(void)

@@ -9,11 +9,14 @@
 #ifndef CORDI_RT_DUMP_H
 #define CORDI_RT_DUMP_H
 
+#include <stdbool.h>
+
 struct cordi_loop;
 
 /* Sets the handler, where SIGQUIT has its default action, and starts the thread. In a child process: again. */
 void cordi_dump_start(void);
 void cordi_dump_after_fork(void); /* in the child, which has no such thread */
+bool cordi_dump_handler(void);    /* both are there */
 
 /* The loop answers; it was asked by its debug.asked. */
 void cordi_dump_answer(struct cordi_loop *loop);

@@ -368,7 +368,11 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
     }
     if (answer != LISTED)
         cordi_wait_abandon();
-    else if (self->loop != NULL || cordi_wait_over(self))
+    else if (self->loop != NULL) {
+        self->loop->outside++;
+        rc = cordi_park(deadline);
+        self->loop->outside--;
+    } else if (cordi_wait_over(self))
         rc = cordi_park(deadline);
     else {
         index = park_thread(self, ios, count, direction, deadline);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rt/asleep.h"
 #include "rt/dump.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
@@ -14,6 +15,7 @@
 #include "sys/proc.h"
 
 enum { COLD_LINES = 8 };
+static const int64_t DOZE = 250 * CORD_MILLISECOND;   /* before asking whether all tasks are asleep for ever */
 static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
 
 int cordi_loop_open(struct cordi_loop *loop)
@@ -241,10 +243,25 @@ void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg)
 {
     for (;;) {
         turn(loop);
-        if (!stay(arg) && atomic_load(&loop->alive) == 0)
+        if ((!stay(arg) && atomic_load(&loop->alive) == 0) || loop->forsaken)
             return;
-        wait_for_work(loop, -1);
+        bool alone = cordi_asleep_alone(loop);
+        wait_for_work(loop, alone && loop->quiet == 0 ? DOZE : -1);
+        loop->quiet = !alone || !cordi_asleep_alone(loop) ? 0 : loop->quiet == 0 ? 1 : 2;
     }
+}
+
+/* A loop without a thread: what is sent there stays there. */
+static struct cordi_loop nowhere;
+
+void cordi_loop_forsake(struct cordi_loop *loop)
+{
+    if (nowhere.tasks.next == NULL)
+        cordi_list_init(&nowhere.tasks);
+    for (struct cordi_list *at = loop->tasks.next; at != &loop->tasks; at = at->next)
+        CORDI_ITEM(at, struct cord_task, peers)->loop = &nowhere;
+    cordi_list_move(&nowhere.tasks, &loop->tasks);
+    loop->forsaken = true;
 }
 
 /* --- the background loop --- */

@@ -30,10 +30,13 @@ struct cordi_loop {
     struct cordi_list ready; /* coroutines that can go on, first come first served */
     struct cordi_list tasks; /* all of its coroutines */
     struct cordi_heap timers;
-    unsigned budget;             /* resumes left in this turn */
-    uint32_t id;                 /* never used again; what a descriptor's registration names */
-    struct cordi_ctx ctx;        /* the scheduler */
-    struct cord_task *host;      /* the thread's own task; its wake_fd ends the loop's sleep */
+    unsigned budget;        /* resumes left in this turn */
+    unsigned outside;       /* coroutines that wait for a descriptor */
+    unsigned quiet;         /* sleeps in a row that brought nothing, while only a task could wake a task; 2: more */
+    bool forsaken;          /* its coroutines can never go on */
+    uint32_t id;            /* never used again; what a descriptor's registration names */
+    struct cordi_ctx ctx;   /* the scheduler */
+    struct cord_task *host; /* the thread's own task; its wake_fd ends the loop's sleep */
     struct cordi_thread *thread; /* that drives it */
     int thread_id;               /* its number in the kernel */
     struct cord_task *leaving;   /* has ended; its stack is free once we are off it */
@@ -56,7 +59,7 @@ struct cordi_loop {
 int cordi_loop_open(struct cordi_loop *loop);
 void cordi_loop_close(struct cordi_loop *loop);
 
-/* Turns until no coroutine is alive and stay(arg), called each turn, is false. */
+/* Turns until no coroutine is alive and stay(arg), called each turn, is false; or until the loop is forsaken. */
 void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg);
 
 /* The calling coroutine: suspends it; lets others go first; ends it. */
@@ -74,6 +77,9 @@ void cordi_loop_on_host(void (*fn)(void *), void *arg);
 /* The loop for a coroutine that the calling task starts, counted as alive there; the background loop is made when
  * needed, and ends when it has had no coroutines for a while. */
 int cordi_loop_for_start(struct cordi_loop **ret);
+
+/* Takes the coroutines of a forsaken loop to where nobody resumes them, whoever wakes them: the loop may end. */
+void cordi_loop_forsake(struct cordi_loop *loop);
 
 /* In a forked child: the loops of the parent are not its own. */
 void cordi_loops_after_fork(void);

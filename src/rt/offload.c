@@ -244,6 +244,18 @@ int cord_call_blocking(cord_fn *fn, void *arg, size_t arg_size, cord_deadline de
     return cordi_offload(CORDI_OFFLOAD_CALL, fn, arg, arg_size, NULL, deadline);
 }
 
+int cordi_offload_idle(void)
+{
+    int count = 0;
+    cordi_spin_lock(&pool.bits, SPIN);
+    for (int i = 0; i < CORDI_OFFLOAD_CLASSES && count >= 0; i++) {
+        const struct offload_class *class = &pool.classes[i];
+        count = class->queued == 0 && class->idle == class->helpers ? count + (int)class->helpers : -1;
+    }
+    cordi_spin_unlock(&pool.bits, SPIN);
+    return count;
+}
+
 void cordi_offload_after_fork(void)
 {
     memset(&pool, 0, sizeof pool);

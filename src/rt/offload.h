@@ -33,6 +33,9 @@ int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline 
 int cordi_owner_watch(int own_pidfd, void (*died)(void *arg), void *arg);
 void cordi_owner_unwatch(int watch);
 
+/* How many helpers there are, all of them without work; -1: some call runs or waits for a helper. */
+int cordi_offload_idle(void);
+
 void cordi_offload_after_fork(void); /* in the child: the helpers were not copied */
 
 #endif

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "rt/asleep.h"
 #include "rt/loop.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
@@ -29,7 +30,9 @@ struct run {
     bool signals;           /* ours to look at */
     _Atomic bool cancelled; /* main was, for a signal or for the host task's sake */
     bool leaving;           /* fn has answered */
+    bool deadlock;          /* all tasks were asleep for ever */
     int answer;
+    char sentence[160];                        /* about the deadlock */
     struct cord_task *enders[CORDI_TEAM_MOST]; /* of its further loops' coroutines, at the end */
 };
 
@@ -191,11 +194,32 @@ static int run_main(void *arg)
     return run->answer;
 }
 
-/* Each turn of the calling thread's loop: has somebody asked us to end? */
+static bool asleep_for_ever(struct run *run)
+{
+    uint64_t ours = run->signals ? (uint64_t)1 << (SIGINT - 1) | (uint64_t)1 << (SIGTERM - 1) : 0;
+    return run->loop.quiet == 1 && cordi_asleep_for_ever(&run->loop, ours);
+}
+
+/* Says so, and cancels all. Who cannot be woken, now or after the others have ended, is left behind. */
+static void break_deadlock(struct run *run)
+{
+    bool first = !run->deadlock;
+    if (first)
+        cordi_asleep_report(&run->loop, run->sentence, sizeof run->sentence);
+    run->deadlock = run->cancelled = true;
+    for (struct cordi_list *at = run->loop.tasks.next; first && at != &run->loop.tasks; at = at->next)
+        cord_task_cancel(CORDI_ITEM(at, struct cord_task, peers));
+    if (cordi_asleep_alone(&run->loop))
+        cordi_loop_forsake(&run->loop);
+}
+
+/* Each turn of the calling thread's loop: has somebody asked us to end? Is there nobody who ever goes on? */
 static bool look(void *arg)
 {
     struct run *run = arg;
     bool asked = cordi_thread_loop_cancelled(run->loop.host) || (run->signals && cord_run_signal() != 0);
+    if (asleep_for_ever(run))
+        break_deadlock(run);
     if (!asked || run->cancelled)
         return false;
     run->cancelled = true;
@@ -284,6 +308,7 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     rc = open_loops(&run, options);
     if (rc < 0)
         return rc;
+    run.main->started_at = __builtin_return_address(0);
     if (run.signals)
         handlers_set(&old, self->wake_fd);
     cordi_thread_loop_begin(self);
@@ -295,5 +320,5 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     memcpy(self->detail, run.main->detail, sizeof self->detail);
     cordi_task_drop(run.main);
     close_loops(&run);
-    return run.answer;
+    return run.deadlock ? cordi_fail(-EDEADLK, "%s", run.sentence) : run.answer;
 }
