@@ -325,6 +325,8 @@ static void unlist_waiter(struct cordi_io *io, enum cordi_direction direction, s
     cordi_spin_lock(&io->bits, 1);
     if (io->direction[direction].waiter == node)
         io->direction[direction].waiter = NULL;
+    else if (node->task->winner == node) /* an event that came while the wait was given up: it is the next one's */
+        io->direction[direction].ready = true;
     cordi_spin_unlock(&io->bits, 1);
 }
 

@@ -54,7 +54,8 @@ void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first
 int cordi_park(cord_deadline deadline);
 struct cordi_waiter *cordi_wait_winner(void);
 
-/* Ends a wait that was begun and is not needed. The node must be in no list. */
+/* Ends a wait that was begun and is not needed. The node must be in no list. A further node of the wait may be in one,
+ * and may have been claimed meanwhile: then it is *cordi_wait_winner(), and what it was given is to be passed on. */
 void cordi_wait_abandon(void);
 
 /* For the waker, under the object's spin bit: true when the wait was won; then cordi_wake(task) is owed. The node

@@ -92,16 +92,16 @@ static const int zero = 0, one = 1;
 static const struct model two_senders = {
     .name = "two_senders_and_an_owner_that_ends",
     TASKS(zero),
-    .faults = { { "sleep_is_a_release", "cordi_inbox_sleep", "atomic_store(&inbox->asleep, 1)", WEAKER, 0 },
-                { "does_not_look_again", "cordi_inbox_sleep", "atomic_load(&inbox->last)", LIES, 0 },
-                { "push_overwrites", "cordi_inbox_push", "atomic_compare_exchange(&inbox->last, item)", TORN, 0 },
-                { "take_forgets", "cordi_inbox_take", "atomic_exchange(&inbox->last, NULL)", TORN, 0 },
-                { "nobody_is_counted", "cordi_inbox_in_use", "atomic_load(&inbox->senders)", LIES, 0 } },
+    .faults = { { "sleep_is_a_release", "cordi_inbox_sleep", "store(&inbox->asleep", WEAKER, 0 },
+                { "does_not_look_again", "cordi_inbox_sleep", "load(&inbox->last)", LIES, 0 },
+                { "push_overwrites", "cordi_inbox_push", "compare_exchange(&inbox->last", TORN, 0 },
+                { "take_forgets", "cordi_inbox_take", "exchange(&inbox->last", TORN, 0 },
+                { "nobody_is_counted", "cordi_inbox_in_use", "load(&inbox->senders)", LIES, 0 } },
 };
 static const struct model other_events = {
     .name = "sleep_that_something_else_ends",
     TASKS(one),
-    .faults = { { "sender_does_not_wake", "cordi_inbox_push", "atomic_load(&inbox->asleep)", LIES, 0 } },
+    .faults = { { "sender_does_not_wake", "cordi_inbox_rouse", "load(&inbox->asleep)", LIES, 0 } },
 };
 
 int main(int argc, char **argv)

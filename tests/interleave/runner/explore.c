@@ -96,13 +96,14 @@ void explore_pause(const char *next)
     cordi_ctx_switch(&run.self->ctx, &run.main);
 }
 
-static void entry(void *arg)
+static _Noreturn void entry(void *arg)
 {
     struct task *task = arg;
     size_t i = (size_t)(task - run.tasks);
     run.model->tasks[i].body(run.model->tasks[i].arg);
     task->at.done = 1;
-    cordi_ctx_last_switch(&task->ctx, &run.main);
+    for (;;)
+        cordi_ctx_switch(&task->ctx, &run.main);
 }
 
 static void go_on(struct task *task)
@@ -129,7 +130,7 @@ static void begin(void)
         memset(&task->at, 0, sizeof task->at);
         task->name = run.model->tasks[i].name;
         task->stack = stacks[i];
-        cordi_ctx_make(&task->ctx, task->stack, STACK, task->stack + STACK, entry, task);
+        cordi_ctx_make(&task->ctx, task->stack, STACK, task->stack + STACK, (void *)entry, task);
         go_on(task);
     }
 }

@@ -13,8 +13,8 @@
  * stores that overtake each other, a weak compare that fails for nothing, and data races of plain memory
  * (ThreadSanitizer looks for those). An assignment to an _Atomic that names no operation is no step.
  *
- * FAULTS. The test of the test: a fault changes one operation, named by its function and its text, while the model
- * runs. A model is worth something when the runner finds what each of its faults breaks.
+ * FAULTS. The test of the test: a fault changes one operation, named by its function and a part of its text, while the
+ * model runs. A model is worth something when the runner finds what each of its faults breaks.
  *
  * A model must not allocate, and keep all that its tasks share in the one object that it names as its state.
  */
@@ -42,7 +42,7 @@ enum fault_kind {
 struct fault {
     const char *name; /* of the test: what went wrong */
     const char *in;   /* the function */
-    const char *at;   /* the operation as it is written there */
+    const char *at;   /* a part of the operation as it is written there */
     enum fault_kind kind;
     uint64_t answer;
 };
