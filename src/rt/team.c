@@ -110,12 +110,16 @@ int cordi_team_open(struct cordi_team **ret, struct cordi_loop *first, unsigned 
 }
 
 /* `senders` keeps a loop that ends from vanishing before the write. */
-static void call(struct mate *mate, _Atomic bool *flag)
+static bool hold(struct mate *mate)
 {
     if (atomic_load(&mate->state) < 0)
-        return;
+        return false;
     atomic_fetch_add(&mate->loop.inbox.senders, 1);
-    atomic_store(flag, true);
+    return true;
+}
+
+static void call(struct mate *mate)
+{
     cordi_fd_event_set(mate->loop.host->wake_fd);
     cordi_inbox_pushed(&mate->loop.inbox);
 }
@@ -123,7 +127,10 @@ static void call(struct mate *mate, _Atomic bool *flag)
 void cordi_team_visit(struct cordi_team *team)
 {
     for (unsigned i = 0; i < team->count - 1; i++)
-        call(&team->mates[i], &team->mates[i].asked);
+        if (hold(&team->mates[i])) {
+            atomic_store(&team->mates[i].asked, true);
+            call(&team->mates[i]);
+        }
 }
 
 static int join_threads(void *arg)
@@ -138,8 +145,13 @@ static int join_threads(void *arg)
 
 void cordi_team_close(struct cordi_team *team)
 {
+    bool held[CORDI_TEAM_MOST];
+    for (unsigned i = 0; i < team->count - 1; i++) /* all of them, before the first one sees that it may end */
+        held[i] = hold(&team->mates[i]);
+    atomic_store(&team->stop, true);
     for (unsigned i = 0; i < team->count - 1; i++)
-        call(&team->mates[i], &team->stop);
+        if (held[i])
+            call(&team->mates[i]);
     (void)cord_shield(join_threads, team);
     team->first->team = NULL;
     free(team);
