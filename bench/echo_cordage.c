@@ -1,8 +1,9 @@
-/* bench/echo_cordage.c - the same echo server by cord_serve(); `echo_cordage [KIND]`, CORD_BACKEND as usual.
+/* bench/echo_cordage.c - the same echo server by cord_serve(); `echo_cordage [KIND [LOOPS]]`, CORD_BACKEND as usual.
  * Prints "listening PORT" and serves until it is killed. */
 #include <cordage.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static int echo(cord_request *r)
 {
@@ -21,11 +22,17 @@ static void ready(const cord_address *address, void *state)
     fflush(stdout);
 }
 
+static int serve(void *how)
+{
+    return cord_serve("tcp:127.0.0.1:0", echo, how);
+}
+
 int main(int argc, char **argv)
 {
     cord_server_options how = { .ready = ready, .quiet = true, .max_connections = 20000 };
+    cord_run_options loops = { .loops = argc > 2 ? (uint32_t)atoi(argv[2]) : 1 };
     int rc = argc > 1 ? cord_kind_parse(&how.kind, argv[1]) : 0;
     if (rc == 0)
-        rc = cord_serve("tcp:127.0.0.1:0", echo, &how);
+        rc = cord_run(serve, &how, &loops);
     return cord_report("echo_cordage", rc);
 }

@@ -71,7 +71,7 @@ def boost_version():
 def versions():
     """{name: version} of what is measured; "" for what is not here. Builds the Go programs."""
     go = first_line("go", "version")
-    for name in ("echo", "tasks", "parked") if go else ():
+    for name in ("echo", "tasks", "parked", "udp") if go else ():
         if os.path.exists(f"{PEERS}/{name}.go"):
             subprocess.run(["go", "build", "-o", f"{PROGRAMS}/{name}_go", f"{PEERS}/{name}.go"], check=False)
     gevent = gevent_python()

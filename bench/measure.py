@@ -140,7 +140,7 @@ def measure(subject, rounds, seconds, tell):
                 continue
             try:
                 run = RUN[competitor.run or subject.run]
-                rows = run(name, competitor, seconds * subject.seconds, **subject.options)
+                rows = run(name, competitor, seconds * subject.seconds, **{**subject.options, **competitor.options})
             except (ArithmeticError, LookupError, OSError, RuntimeError, ValueError,
                     subprocess.TimeoutExpired) as error:
                 failed.add(name)

@@ -42,6 +42,7 @@ class Competitor:
     environment: dict = dataclasses.field(default_factory=dict)
     needs: str = ""  # of machine.versions(): what must be installed for it
     run: str = ""  # the subject's, when empty
+    options: dict = dataclasses.field(default_factory=dict)  # in place of the subject's
 
 
 @dataclasses.dataclass
@@ -67,7 +68,7 @@ def python(name, needs="Python", *args):
     return Competitor([sys.executable, f"{PEERS}/{name}.py", *args], needs=needs)
 
 
-RAW = "raw epoll loop"
+RAW, RAW_UDP = "raw epoll loop", "raw recvmmsg loop"
 ECHO = {
     RAW: built("echo_raw"),
     "cordage, epoll": built("echo_cordage", **EPOLL),
@@ -133,6 +134,32 @@ SUBJECTS = [
     echo("1000 connections, 60,000 messages/s", SLOW, connections=1000, rate=60000),
     echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
     echo("64 connections, 16 messages under way", SLOW, connections=64, depth=16),
+    Subject("two loops", "TCP echo, 1000 connections, on all CPUs, by one loop and by two", "tcp", {
+        "one loop, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
+        "two loops, epoll": built("echo_cordage", "coroutine", "2", **EPOLL),
+        "one loop, uring": built("echo_cordage", "coroutine", "1", **URING),
+        "two loops, uring": built("echo_cordage", "coroutine", "2", **URING),
+    }, ("per_second", "cpu_us", "p99_us", "least"), "one loop, epoll", ("cpu_us",),
+            {"connections": 1000, "cpu": None}),
+    Subject("udp plain", "UDP echo of 64 bytes, 16 clients with 4 datagrams each under way", "udp", {
+        RAW_UDP: built("udp_raw"),
+        "cordage, epoll": built("udp_cordage", "many", **EPOLL),
+        "cordage, uring": built("udp_cordage", "many", **URING),
+        "cordage, one at a time": built("udp_cordage", "one"),
+        "cordage, a handler each": built("udp_cordage", "server"),
+        "libuv": Competitor([f"{PROGRAMS}/udp_libuv"], needs="libuv"),
+        "Boost.Asio": Competitor([f"{PROGRAMS}/udp_asio"], needs="Boost"),
+        "Go": Competitor([f"{PROGRAMS}/udp_go"], needs="Go"),
+        "Python recvfrom": python("udp_socket"),
+        "Python asyncio": python("udp_asyncio"),
+    }, ("per_second", "cpu_us"), RAW_UDP, ("per_second", "cpu_us"), {"connections": 16, "depth": 4}),
+    Subject("udp trains", "UDP echo of 64 bytes, one client with 400 under way, in trains of 50", "udp", {
+        "cordage, plain": Competitor([f"{PROGRAMS}/udp_cordage", "many"], options={"more": (1,)}),
+        "raw, in trains": built("udp_raw", "trains"),
+        "cordage, epoll": built("udp_cordage", "trains", **EPOLL),
+        "cordage, uring": built("udp_cordage", "trains", **URING),
+    }, ("per_second", "cpu_us"), "cordage, plain", ("per_second", "cpu_us"),
+            {"connections": 1, "depth": 400, "more": (50,)}),
     Subject("idle connections", "Memory of a server for each of 19,000 connections that say nothing", "idle", {
         "cordage, epoll": built("idle_connections", **EPOLL),
         "cordage, uring": built("idle_connections", **URING),

@@ -24,7 +24,7 @@ def columns_of(subject, rows):
         heading, form = FIGURES.get(key, (f"{int(key):,}" if key.isdigit() else key, ""))
         yield key, heading, form
         if key in subject.ratios:
-            yield f"{key}/base", f"of {subject.base.split(' ')[0]}", "{:.2f}x"
+            yield f"{key}/base", f"of {subject.base.split(' ')[0].strip(',')}", "{:.2f}x"
 
 
 def subject_table(subject, rows, markdown):
