@@ -78,6 +78,62 @@ KIND_TEST(unix_datagrams_are_answered)
     stop(&served);
 }
 
+/* Sends `count` numbers, all at once or as a train, and expects each of them back, in any order. */
+static void ask_all(cord_socket socket, int count, bool as_train)
+{
+    static char back[64][16];
+    bool seen[100] = { false };
+    char text[100 * 2 + 1];
+    cord_datagram out[100], in[64];
+    for (int i = 0; i < count; i++) {
+        snprintf(text + 2 * i, 3, "%02d", i);
+        out[i] = (cord_datagram){ .data = text + 2 * i, .size = 2 };
+    }
+    for (int i = 0; i < 64; i++)
+        in[i] = (cord_datagram){ .data = back[i], .room = sizeof back[i] };
+    if (as_train)
+        out[0] = (cord_datagram){ .data = text, .size = (size_t)count * 2, .segment = 2 };
+    is(cord_send_many(socket, out, as_train ? 1 : (size_t)count, soon()), as_train ? 1 : count);
+    for (int came = 0, n; came < count; came += n) {
+        ok(n = cord_recv_many(socket, in, 64, soon()));
+        for (int i = 0; i < n; i++) {
+            int number = -1;
+            is((long)in[i].size, 6);
+            ck_assert_int_eq(sscanf(in[i].data, "2 0 %2d", &number), 1);
+            ck_assert(number >= 0 && number < count && !seen[number]);
+            seen[number] = true;
+        }
+    }
+}
+
+KIND_TEST(datagrams_that_come_together_are_answered_one_by_one)
+{
+    for (uint32_t most = 0; most <= 5; most += 5) { /* 5: less than arrives in one go */
+        struct served served = serve("udp:127.0.0.1:0", shout, &(cord_server_options){ .max_connections = most });
+        cord_socket socket = dial(served.address);
+        ask_all(socket, 100, false);
+        cord_close(&socket);
+        eventually(none_active, &served);
+        is((long)counts(&served).accepted, 100);
+        stop(&served);
+    }
+}
+
+KIND_TEST(trains_are_answered_datagram_by_datagram)
+{
+    for (uint32_t most = 0; most <= 5; most += 5) {
+        const cord_server_options how = { .max_connections = most, .max_datagram = 2, .listen.trains = true };
+        struct served served = serve("udp:127.0.0.1:0", shout, &how);
+        cord_socket socket = dial(served.address);
+        ask_all(socket, 60, true);
+        ask(socket, 3, 2, true);
+        cord_close(&socket);
+        eventually(none_active, &served);
+        is((long)counts(&served).accepted, 61);
+        stop(&served);
+    }
+}
+
 static bool has_failed(void *served)
 {
     return counts(served).failed == 1;
@@ -195,5 +251,6 @@ int main(void)
         "server_datagram", KINDS(udp_datagrams_are_answered_one_by_one), KINDS(longer_datagram_is_cut_and_marked),
         KINDS(unix_datagrams_are_answered), KINDS(reply_to_unnamed_sender_fails_and_is_logged),
         PLAIN(reply_on_a_connection_fails), PARALLEL(datagrams_beyond_the_limit_wait_in_the_kernel),
+        KINDS(datagrams_that_come_together_are_answered_one_by_one), KINDS(trains_are_answered_datagram_by_datagram),
         KINDS(connections_and_datagrams_are_served_at_once), KINDS(datagram_handler_stops_its_server), END);
 }

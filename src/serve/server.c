@@ -76,9 +76,9 @@ static int add_listener(cord_server *server, const char *address)
     if (rc == 0)
         rc = cord_option_get(listener->socket, CORD_LISTENING, &accepts);
     listener->stream = accepts;
-    if (rc == 0 && !listener->stream && !server->datagram) {
-        server->datagram = malloc(server->how.max_datagram);
-        if (!server->datagram)
+    if (rc == 0 && !listener->stream && !server->batch) {
+        server->batch = cordi_batch_new(&server->how);
+        if (!server->batch)
             rc = cordi_fail(-ENOMEM, "%s: out of memory", address);
     }
     return rc;
@@ -131,7 +131,7 @@ void cord_server_close(cord_server *server)
         cord_close(&server->listeners[i].socket);
     cord_close(&server->wake[0]);
     cord_close(&server->wake[1]);
-    free(server->datagram);
+    free(server->batch);
     free(server->waits);
     free(server->listeners);
     free(server);

@@ -12,6 +12,8 @@
 #include "rt/io.h"
 #include "rt/park.h"
 
+enum { BURST = 16 /* requests that are taken before others run */ };
+
 static const cord_span pause_span = 100 * CORD_MILLISECOND;
 
 /* Waits for its turn at most: there is at most one word at a time of ours, and room for many. */
@@ -107,35 +109,15 @@ static int take_connection(cord_server *server, const struct cordi_listener *lis
     return rc < 0 ? rc : 1;
 }
 
-static int take_datagram(cord_server *server, const struct cordi_listener *listener)
+/* How many requests more may be handled. */
+static uint32_t room_for(const cord_server *server, uint64_t ended)
 {
-    cord_address peer;
-    int flags = 0;
-    ssize_t n =
-        cord_recv_from(listener->socket, server->datagram, server->how.max_datagram, &peer, &flags, CORD_NOWAIT);
-    if (n == -ECONNREFUSED) /* an earlier reply did not arrive */
-        return 1;
-    if (n < 0)
-        return n == -EAGAIN ? 0 : (int)n;
-    atomic_fetch_add(&server->accepted, 1);
-    struct cordi_job *job = cordi_job_new(server, listener, (size_t)n);
-    if (!job)
-        return -ENOMEM;
-    if (n > 0)
-        memcpy((void *)(uintptr_t)job->request.data, server->datagram, (size_t)n);
-    job->request.socket = listener->socket;
-    job->request.peer = peer;
-    job->request.truncated = flags & CORD_TRUNCATED;
-    int rc = cordi_job_start(job);
-    return rc < 0 ? rc : 1;
+    uint64_t active = atomic_load(&server->started) - ended, most = server->how.max_connections;
+    return active < most ? (uint32_t)(most - active) : 0;
 }
 
-static bool has_room(const cord_server *server, uint64_t ended)
-{
-    return atomic_load(&server->started) - ended < server->how.max_connections;
-}
-
-/* One request of each listener at most, so that a busy one does not shut out the others. How many. */
+/* One connection, or one batch of datagrams, of each listener at most, so that a busy one does not shut out the others.
+ * How many. */
 static int take_round(cord_server *server)
 {
     int taken = 0;
@@ -147,16 +129,16 @@ static int take_round(cord_server *server)
             return rc;
         taken++;
     }
-    for (size_t i = 0; i < server->count && !cordi_server_stopping(server); i++) {
-        if (!has_room(server, atomic_load(&server->ended)))
-            break;
-        const struct cordi_listener *listener = &server->listeners[i];
-        int rc = listener->stream ? take_connection(server, listener) : take_datagram(server, listener);
-        if (rc < 0)
-            return rc;
+    int rc = cordi_batch_start(server, room_for(server, atomic_load(&server->ended)));
+    for (size_t i = 0; rc >= 0 && i < server->count && !cordi_server_stopping(server); i++) {
         taken += rc;
+        uint32_t room = room_for(server, atomic_load(&server->ended));
+        if (room == 0)
+            return taken;
+        const struct cordi_listener *listener = &server->listeners[i];
+        rc = listener->stream ? take_connection(server, listener) : cordi_batch_take(server, listener, room);
     }
-    return taken;
+    return rc < 0 ? rc : taken + rc;
 }
 
 /* What cannot get better by waiting. */
@@ -170,7 +152,7 @@ int cordi_server_accept(cord_server *server)
     unsigned taken = 0;
     while (!cordi_server_stopping(server)) {
         uint64_t seen = atomic_load(&server->ended);
-        bool room = has_room(server, seen);
+        bool room = room_for(server, seen) > 0;
         int rc = room ? take_round(server) : 0;
         if (rc < 0 && !is_final(rc)) {
             if (rc == -EMFILE || rc == -ENFILE)
@@ -178,7 +160,8 @@ int cordi_server_accept(cord_server *server)
             rc = await(server, false, seen, cord_in(pause_span));
         } else if (rc == 0) {
             rc = await(server, room, seen, CORD_FOREVER);
-        } else if (rc > 0 && ++taken % 16 == 0) {
+        } else if (rc > 0 && (taken += (unsigned)rc) >= BURST) {
+            taken = 0;
             rc = cord_yield(); /* nothing above waits while requests keep coming */
         }
         if (rc < 0 && rc != -ETIMEDOUT)

@@ -7,6 +7,7 @@
  *
  *   server.c          open, run, stop, close
  *   server_accept.c   the loop: limits, pauses, waiting, draining
+ *   server_datagram.c datagrams become jobs
  *   server_job.c      one request from start to end, in any kind
  *   server_process.c  kind process: the child, and the coroutine that waits for it
  */
@@ -43,7 +44,7 @@ struct cord_server {
     struct cordi_listener *listeners;
     size_t count;              /* of listeners */
     struct cordi_io **waits;   /* room for the wait: count + 1 */
-    void *datagram;            /* max_datagram bytes, for receiving */
+    struct cordi_batch *batch; /* received datagrams; NULL without a datagram listener */
     cord_socket wake[2];       /* a stream of 8-byte words: written to [1], read by the serving task from [0] */
     struct cordi_job *pending; /* accepted, but no task could be started for it yet */
     bool in_child;             /* this copy of the server belongs to a child process */
@@ -79,6 +80,12 @@ void cordi_server_refuse(cord_server *server);
 
 /* Waits until all jobs have ended or the time to cancel them has come. */
 void cordi_server_drain(cord_server *server);
+
+/* Of datagrams: the serving task's. new: NULL when there is no memory. take receives from a listener when nothing is
+ * left of the last batch; both start at most `room` jobs and answer how many. */
+struct cordi_batch *cordi_batch_new(const cord_server_options *how);
+int cordi_batch_start(cord_server *server, uint32_t room);
+int cordi_batch_take(cord_server *server, const struct cordi_listener *listener, uint32_t room);
 
 /* NULL when there is no memory. */
 struct cordi_job *cordi_job_new(cord_server *server, const struct cordi_listener *listener, size_t data_size);
