@@ -7,7 +7,7 @@
 
 #include "sys/ctx.h"
 
-enum { STACK = 65536, MANY = 200 };
+enum { STACK = 65536, MANY = 200, ROUNDS = 10 };
 
 /* Two sides: the test's own thread and one made context. */
 struct pair {
@@ -20,7 +20,7 @@ struct pair {
     _Unwind_Reason_Code end;
 };
 
-static void pair_start(struct pair *pair, void (*entry)(void *))
+static void pair_start(struct pair *pair, cordi_ctx_entry *entry)
 {
     cordi_ctx_adopt(&pair->main);
     if (pair->stack == NULL)
@@ -35,7 +35,7 @@ static void pair_end(struct pair *pair)
     free(pair->stack);
 }
 
-static void count_to_three(void *arg)
+static struct cordi_ctx *count_to_three(void *arg)
 {
     struct pair *pair = arg;
     char vector[32] __attribute__((aligned(16)));
@@ -45,7 +45,7 @@ static void count_to_three(void *arg)
         pair->steps++;
         cordi_ctx_switch(&pair->other, &pair->main);
     }
-    cordi_ctx_last_switch(&pair->other, &pair->main);
+    return &pair->main;
 }
 
 PLAIN_TEST(switch_goes_on_where_it_left)
@@ -104,11 +104,11 @@ static int registers_keep(struct cordi_ctx *from, struct cordi_ctx *to, uint64_t
     return 1;
 }
 
-static void hold_registers(void *arg)
+static struct cordi_ctx *hold_registers(void *arg)
 {
     struct pair *pair = arg;
     pair->steps = registers_keep(&pair->other, &pair->main, 1000003);
-    cordi_ctx_last_switch(&pair->other, &pair->main);
+    return &pair->main;
 }
 
 PLAIN_TEST(registers_survive_a_switch)
@@ -128,11 +128,11 @@ static _Unwind_Reason_Code count_frame(struct _Unwind_Context *frame, void *arg)
     return *(int *)arg > 100 ? _URC_NORMAL_STOP : _URC_NO_REASON;
 }
 
-static void look_back(void *arg)
+static struct cordi_ctx *look_back(void *arg)
 {
     struct pair *pair = arg;
     pair->end = _Unwind_Backtrace(count_frame, &pair->depth);
-    cordi_ctx_last_switch(&pair->other, &pair->main);
+    return &pair->main;
 }
 
 PLAIN_TEST(backtrace_ends_at_the_first_frame)
@@ -152,15 +152,47 @@ struct ring {
     int number, visits[MANY];
 };
 
-static void go_round(void *arg)
+static struct cordi_ctx *go_round(void *arg)
 {
     struct ring *ring = arg;
     int me = ring->number++;
     struct cordi_ctx *next = me + 1 < MANY ? &ring->at[me + 1] : &ring->main;
-    for (;;) {
-        ring->visits[me]++;
+    while (++ring->visits[me] < ROUNDS)
         cordi_ctx_switch(&ring->at[me], next);
+    return next; /* in the last round the next one is entered from an end */
+}
+
+/* One that ends may hand over to one that has not begun. */
+static struct cordi_ctx *end_at_once(void *arg)
+{
+    struct ring *ring = arg;
+    int me = ring->number++;
+    ring->visits[me]++;
+    return me + 1 < MANY ? &ring->at[me + 1] : &ring->main;
+}
+
+static void ring_make(struct ring *ring, char *stacks, cordi_ctx_entry *entry)
+{
+    cordi_ctx_adopt(&ring->main);
+    for (size_t i = 0; i < MANY; i++) {
+        char *low = stacks + i * STACK;
+        cordi_ctx_make(&ring->at[i], low, STACK, low + STACK - (i * 320 & 1984), entry, ring);
     }
+}
+
+PLAIN_TEST(contexts_that_end_hand_over_to_new_ones)
+{
+    static struct ring ring;
+    char *stacks = aligned_alloc(64, (size_t)MANY * STACK);
+    ck_assert_ptr_nonnull(stacks);
+    ring_make(&ring, stacks, end_at_once);
+    cordi_ctx_switch(&ring.main, &ring.at[0]);
+    is(ring.number, MANY);
+    for (int i = 0; i < MANY; i++) {
+        is(ring.visits[i], 1);
+        cordi_ctx_done(&ring.at[i]);
+    }
+    free(stacks);
 }
 
 PLAIN_TEST(many_contexts_pass_control_round_a_ring)
@@ -168,15 +200,11 @@ PLAIN_TEST(many_contexts_pass_control_round_a_ring)
     static struct ring ring;
     char *stacks = aligned_alloc(64, (size_t)MANY * STACK);
     ck_assert_ptr_nonnull(stacks);
-    cordi_ctx_adopt(&ring.main);
-    for (size_t i = 0; i < MANY; i++) {
-        char *low = stacks + i * STACK;
-        cordi_ctx_make(&ring.at[i], low, STACK, low + STACK - (i * 320 & 1984), go_round, &ring);
-    }
-    for (int round = 0; round < 10; round++)
+    ring_make(&ring, stacks, go_round);
+    for (int round = 0; round < ROUNDS; round++)
         cordi_ctx_switch(&ring.main, &ring.at[0]);
     for (int i = 0; i < MANY; i++) {
-        is(ring.visits[i], 10);
+        is(ring.visits[i], ROUNDS);
         cordi_ctx_done(&ring.at[i]);
     }
     free(stacks);
@@ -186,5 +214,6 @@ int main(void)
 {
     return run_tests("ctx", PLAIN(switch_goes_on_where_it_left), PLAIN(first_frame_is_on_the_given_stack_and_aligned),
                      PLAIN(stack_of_an_ended_context_serves_again), PLAIN(registers_survive_a_switch),
-                     PLAIN(backtrace_ends_at_the_first_frame), PLAIN(many_contexts_pass_control_round_a_ring), END);
+                     PLAIN(backtrace_ends_at_the_first_frame), PLAIN(contexts_that_end_hand_over_to_new_ones),
+                     PLAIN(many_contexts_pass_control_round_a_ring), END);
 }

@@ -88,7 +88,7 @@ static size_t name_waits(const struct cordi_loop *loop, bool joiners, char *sent
         bool joins = strcmp(task->waits_for, "a task to end") == 0 || strcmp(task->waits_for, "a group") == 0;
         if (joins == joiners)
             length += (size_t)snprintf(sentence + length, size - length, "%s\"%s\" waits for %s",
-                                       sentence[length - 1] == ' ' ? "" : ", ", task->name, task->waits_for);
+                                       sentence[length - 1] == ' ' ? "" : ", ", cord_task_name(task), task->waits_for);
     }
     return length;
 }

@@ -17,13 +17,13 @@
 
 enum { DEFAULT_STACK = 64 * 1024, LARGEST_STACK = 1 << 30, SMALL = 2048 };
 
-static void run(void *arg)
+static struct cordi_ctx *run(void *arg)
 {
     struct cord_task *task = arg;
     cordi_task_answer(task, task->fn(task->arg));
     if (!task->stack.guarded)
         cordi_overflow_check(task);
-    cordi_loop_leave(task);
+    return cordi_loop_leave(task);
 }
 
 static char *below(char *top, size_t size)
@@ -70,7 +70,7 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
 void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 {
     task->loop = loop;
-    atomic_fetch_add(&loop->alive, 1);
+    (void)cordi_word_add(&loop->alive, 1);
     if (cordi_thread()->loop == loop)
         cordi_list_append(&loop->tasks, &task->peers);
     cordi_loop_wake(task);

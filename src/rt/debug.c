@@ -65,7 +65,7 @@ void cordi_debug_turn_begins(struct cordi_loop *loop, const struct cord_task *ta
     debug->budget = loop->budget;
     loop->budget = 0;
     cordi_spin_lock(&debug->lock, 1);
-    memcpy(debug->name, task->name, sizeof debug->name);
+    memcpy(debug->name, cord_task_name(task), sizeof debug->name);
     debug->started_at = task->started_at;
     debug->begun = cordi_clock_now();
     cordi_spin_unlock(&debug->lock, 1);

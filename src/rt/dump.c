@@ -66,7 +66,7 @@ static struct record record_of(struct cord_task *task)
         .since = atomic_load(&task->note.since),
         .started_at = task->started_at,
     };
-    memcpy(record.name, task->name, sizeof record.name);
+    memcpy(record.name, cord_task_name(task), sizeof record.name);
     return record;
 }
 

@@ -68,7 +68,6 @@ void cord_group_cancel(cord_group *group)
 
 void cordi_group_add(struct cord_group *group, struct cord_task *task)
 {
-    cordi_task_hold(task);
     lock(group);
     cordi_list_append(&group->members, &task->sibling);
     if (group->cancelled)
@@ -81,7 +80,6 @@ void cordi_group_remove(struct cord_group *group, struct cord_task *task)
     lock(group);
     cordi_list_remove(&task->sibling);
     unlock(group);
-    cordi_task_drop(task);
 }
 
 static void note_failure(struct cord_group *group, const struct cord_task *task)
@@ -115,7 +113,6 @@ void cordi_group_ended(struct cord_group *group, struct cord_task *task)
     cordi_list_remove(&task->sibling);
     note_failure(group, task);
     member_gone(group);
-    cordi_task_drop(task);
 }
 
 /* --- waiting --- */

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/alone.h"
+
 #define CORDI_CLOSING ((uint64_t)1 << 31)
 #define CORDI_USERS (CORDI_CLOSING - 1)
 
@@ -28,14 +30,14 @@ static inline bool cordi_handle_enter(_Atomic uint64_t *word, uint32_t generatio
     do
         if (cordi_handle_generation(seen) != generation || (seen & CORDI_CLOSING))
             return false;
-    while (!atomic_compare_exchange_weak(word, &seen, seen + 1));
+    while (!cordi_word_swap(word, &seen, seen + 1));
     return true;
 }
 
 /* True: the caller was the last one, and a closer waits. */
 static inline bool cordi_handle_leave(_Atomic uint64_t *word)
 {
-    uint64_t before = atomic_fetch_sub(word, 1);
+    uint64_t before = cordi_word_add(word, UINT64_MAX);
     return (before & CORDI_CLOSING) && (before & CORDI_USERS) == 1;
 }
 
@@ -46,7 +48,7 @@ static inline bool cordi_handle_close(_Atomic uint64_t *word, uint32_t generatio
     do
         if (cordi_handle_generation(seen) != generation || (seen & CORDI_CLOSING))
             return false;
-    while (!atomic_compare_exchange_weak(word, &seen, seen | CORDI_CLOSING));
+    while (!cordi_word_swap(word, &seen, seen | CORDI_CLOSING));
     return true;
 }
 

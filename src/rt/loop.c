@@ -67,38 +67,67 @@ static void expect(const struct cordi_list *item)
         __builtin_prefetch(sp + line * 64, 1);
 }
 
+/* The stack of a task that has ended is free once another one runs. */
+static void bury(struct cordi_loop *loop)
+{
+    struct cord_task *gone = loop->leaving;
+    if (gone == NULL)
+        return;
+    loop->leaving = NULL;
+    cordi_task_drop(gone);
+}
+
 static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_task *next)
 {
-    if (loop->ready.next != &loop->ready)
-        expect(loop->ready.next);
     loop->thread->current = next;
     cordi_ctx_switch(from, &next->ctx);
+    bury(loop);
+}
+
+/* The next one of this turn, NULL when the turn is over. */
+static struct cord_task *next_ready(struct cordi_loop *loop)
+{
+    struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
+    if (item == NULL)
+        return NULL;
+    loop->budget--;
+    if (loop->ready.next != &loop->ready)
+        expect(loop->ready.next);
+    return CORDI_ITEM(item, struct cord_task, link);
 }
 
 static void suspend(struct cordi_loop *loop, struct cord_task *self)
 {
-    struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
+    struct cord_task *next = next_ready(loop);
     self->ready_streak = 0;
-    if (item == NULL) {
-        cordi_ctx_switch(&self->ctx, &loop->ctx);
+    if (next == self)
         return;
+    struct cordi_ctx *to = &loop->ctx;
+    if (next != NULL) {
+        loop->thread->current = next;
+        to = &next->ctx;
     }
-    loop->budget--;
-    struct cord_task *next = CORDI_ITEM(item, struct cord_task, link);
-    if (next != self)
-        resume(loop, &self->ctx, next);
+    cordi_ctx_switch(&self->ctx, to);
+    bury(loop);
 }
 
-void cordi_loop_park(struct cord_task *self, cord_deadline deadline)
+void cordi_loop_suspend(struct cord_task *self)
+{
+    suspend(self->loop, self);
+}
+
+int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
 {
     struct cordi_loop *loop = self->loop;
-    if (deadline.at != 0) {
+    if (deadline.at == 0) {
+        suspend(loop, self);
+    } else {
         self->timer.key = deadline.at;
         cordi_heap_add(&loop->timers, &self->timer);
-    }
-    suspend(loop, self);
-    if (deadline.at != 0)
+        suspend(loop, self);
         cordi_heap_remove(&loop->timers, &self->timer);
+    }
+    return cordi_wait_result(self);
 }
 
 void cordi_loop_yield(struct cord_task *self)
@@ -107,12 +136,20 @@ void cordi_loop_yield(struct cord_task *self)
     suspend(self->loop, self);
 }
 
-void cordi_loop_leave(struct cord_task *self)
+struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
 {
     struct cordi_loop *loop = self->loop;
     cordi_list_remove(&self->peers);
+    (void)cordi_word_add(&loop->alive, UINT64_MAX);
+    if (self->roamed)
+        cordi_team_ended(loop);
+    cordi_task_end(self);
     loop->leaving = self;
-    cordi_ctx_last_switch(&self->ctx, &loop->ctx);
+    struct cord_task *next = next_ready(loop);
+    if (next == NULL)
+        return &loop->ctx;
+    loop->thread->current = next;
+    return &next->ctx;
 }
 
 void cordi_loop_wake(struct cord_task *task)
@@ -179,8 +216,7 @@ static void run_ready(struct cordi_loop *loop)
     loop->budget = CORDI_TURN;
     bool more = take_unstarted(loop) || !cordi_list_empty(&loop->ready);
     for (; loop->budget > 0 && more; more = !cordi_list_empty(&loop->ready) || take_unstarted(loop)) {
-        loop->budget--;
-        struct cord_task *next = CORDI_ITEM(cordi_list_take(&loop->ready), struct cord_task, link);
+        struct cord_task *next = next_ready(loop);
         if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
             cordi_debug_turn_begins(loop, next);
         resume(loop, &loop->ctx, next);
@@ -193,14 +229,6 @@ static void run_ready(struct cordi_loop *loop)
         loop->thread->current = loop->host;
         if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
             cordi_debug_turn_ends(loop);
-        if (loop->leaving != NULL) {
-            struct cord_task *gone = loop->leaving;
-            loop->leaving = NULL;
-            atomic_fetch_sub(&loop->alive, 1);
-            if (gone->roamed)
-                cordi_team_ended(loop);
-            cordi_task_end(gone);
-        }
     }
 }
 
@@ -348,10 +376,10 @@ int cordi_loop_for_start(struct cordi_loop **ret)
             rc = make_background();
         own = atomic_load(&cordi_runtime.background);
         if (rc == 0)
-            atomic_fetch_add(&own->alive, 1);
+            (void)cordi_word_add(&own->alive, 1);
         cordi_spin_unlock(&cordi_runtime.background_lock, 1);
     } else
-        atomic_fetch_add(&own->alive, 1);
+        (void)cordi_word_add(&own->alive, 1);
     if (rc == 0)
         *ret = own;
     return rc;

@@ -39,7 +39,7 @@ struct cordi_loop {
     struct cord_task *host; /* the thread's own task; its wake_fd ends the loop's sleep */
     struct cordi_thread *thread; /* that drives it */
     int thread_id;               /* its number in the kernel */
-    struct cord_task *leaving;   /* has ended; its stack is free once we are off it */
+    struct cord_task *leaving;   /* has ended; its stack is free once another one runs */
     void (*on_host)(void *);     /* to be run on the thread's stack, for `caller` */
     void *on_host_arg;
     struct cord_task *caller;
@@ -51,7 +51,7 @@ struct cordi_loop {
     struct cordi_team *team; /* the loops of its run, when it has several */
 
     struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
-    _Atomic uint32_t alive;   /* coroutines started and not ended */
+    _Atomic uint64_t alive;   /* coroutines started and not ended */
     _Atomic uint32_t taken;   /* of these, from the team; written by the loop */
     struct cordi_loop_debug debug;
 };
@@ -62,10 +62,12 @@ void cordi_loop_close(struct cordi_loop *loop);
 /* Turns until no coroutine is alive and stay(arg), called each turn, is false; or until the loop is forsaken. */
 void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg);
 
-/* The calling coroutine: suspends it; lets others go first; ends it. */
-void cordi_loop_park(struct cord_task *self, cord_deadline deadline);
+/* The calling coroutine: suspends it until its wait is over, and answers how; until it is woken; lets others go first;
+ * ends it, and answers who goes on. */
+int cordi_loop_park(struct cord_task *self, cord_deadline deadline);
+void cordi_loop_suspend(struct cord_task *self);
 void cordi_loop_yield(struct cord_task *self);
-_Noreturn void cordi_loop_leave(struct cord_task *self);
+struct cordi_ctx *cordi_loop_leave(struct cord_task *self);
 
 /* Makes a coroutine runnable. Any thread. */
 void cordi_loop_wake(struct cord_task *task);

@@ -74,7 +74,7 @@ static void disarm(struct cordi_loop *loop, struct cordi_arm *arm)
         cordi_loop_yield(cordi_self()); /* no room in the kernel: the loop's next wait makes some */
     arm->canceller = cordi_self();
     while (arm->pending)
-        cordi_loop_park(arm->canceller, CORD_FOREVER); /* no wait is on, so the answer alone wakes it */
+        cordi_loop_suspend(arm->canceller); /* no wait is on, so the answer alone wakes it */
 }
 
 static void forget(struct cordi_io *io)

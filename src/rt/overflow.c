@@ -18,7 +18,7 @@ static void report(const struct cord_task *task, size_t size)
 {
     struct cordi_line line = { .length = 0 };
     cordi_line_add(&line, "cordage: task \"");
-    cordi_line_add(&line, task->name);
+    cordi_line_add(&line, cord_task_name(task));
     cordi_line_add(&line, "\" (");
     cordi_line_add(&line, cord_kind_name(task->kind));
     cordi_line_add(&line, ") overflowed its stack of ");

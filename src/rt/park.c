@@ -31,12 +31,19 @@ static bool waiting(uint64_t wait)
     return state_of(wait) == CORDI_WAITING || state_of(wait) == CORDI_WAITING_FIRM;
 }
 
+/* The word of a task with a thread of its own is changed by signal handlers, and a process's by its parent. */
+static bool swap_wait(struct cord_task *task, uint64_t *seen, uint64_t value)
+{
+    return task->loop != NULL ? cordi_word_swap(&task->wait, seen, value)
+                              : atomic_compare_exchange_weak(&task->wait, seen, value);
+}
+
 /* One exit from WAITING; `firm` says whether an uncancellable wait may be left this way. */
 static bool leave(struct cord_task *task, uint64_t number, int state, bool firm)
 {
     uint64_t seen = atomic_load(&task->wait);
     while (seen >> CORDI_WAIT_BITS == number && waiting(seen) && (firm || state_of(seen) == CORDI_WAITING))
-        if (atomic_compare_exchange_weak(&task->wait, &seen, number << CORDI_WAIT_BITS | (uint64_t)state))
+        if (swap_wait(task, &seen, number << CORDI_WAIT_BITS | (uint64_t)state))
             return true;
     return false;
 }
@@ -74,7 +81,11 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
     self->waits_for = what;
     if (cordi_debug(CORDI_DEBUG_DUMP))
         cordi_debug_wait_begins(self, what);
-    atomic_store(&self->wait, number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING));
+    uint64_t wait = number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING);
+    if (self->loop != NULL)
+        cordi_word_store(&self->wait, wait);
+    else
+        atomic_store(&self->wait, wait);
     if (!firm && atomic_load(&self->cancelled))
         (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);
 }
@@ -118,9 +129,8 @@ int cordi_park(cord_deadline deadline)
     if (cordi_wait_over(self))
         return cordi_wait_result(self);
     if (self->loop != NULL)
-        cordi_loop_park(self, deadline);
-    else
-        (void)cordi_thread_park(self, NULL, 0, deadline);
+        return cordi_loop_park(self, deadline);
+    (void)cordi_thread_park(self, NULL, 0, deadline);
     return cordi_wait_result(self);
 }
 
@@ -130,7 +140,7 @@ void cordi_wait_abandon(void)
     if (cordi_wait_over(self) || cordi_wait_end(self, CORDI_ENDED_ITSELF))
         return;
     if (self->loop != NULL) /* claimed meanwhile: take the wake that is owed */
-        cordi_loop_park(self, CORD_FOREVER);
+        cordi_loop_suspend(self);
     else
         (void)cordi_thread_park(self, NULL, 0, CORD_FOREVER);
 }
@@ -153,12 +163,14 @@ void cordi_wake_list(struct cordi_list *claimed)
 }
 
 /* Whoever holds the bit has a few instructions to go, unless it lost its CPU: then spinning only delays it. */
-void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit)
+void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit)
 {
-    for (unsigned spins = 0; atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit;)
+    unsigned spins = 0;
+    do
         while (atomic_load_explicit(word, memory_order_relaxed) & bit)
             if (++spins % 64 == 0)
                 cordi_proc_yield();
+    while (atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit);
 }
 
 /* --- cancelling, which is the other claimer --- */

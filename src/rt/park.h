@@ -28,6 +28,7 @@
 
 #include <cordage/time.h>
 
+#include "base/alone.h"
 #include "base/list.h"
 
 struct cord_task;
@@ -84,10 +85,15 @@ const char *cordi_detail(int rc);
 void cordi_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A bit of a word as a short lock: spins, then lets the others of this CPU run. */
-void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit);
+void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit);
+static inline void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit)
+{
+    if (cordi_word_or(word, bit) & bit)
+        cordi_spin_wait(word, bit);
+}
 static inline void cordi_spin_unlock(_Atomic uint64_t *word, uint64_t bit)
 {
-    atomic_fetch_and_explicit(word, ~bit, memory_order_release);
+    (void)cordi_word_and(word, ~bit);
 }
 
 #endif

@@ -76,6 +76,7 @@ static void ended(void *arg)
     note_end(task);
     cordi_tasks_remove(task);
     cordi_task_end(task);
+    cordi_task_drop(task);
 }
 
 int cordi_process_start(struct cord_task *task)

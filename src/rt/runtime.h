@@ -20,7 +20,7 @@ struct cordi_runtime {
     _Atomic uint64_t background_lock;        /* spin bit: its making */
     _Atomic uint64_t roots;                  /* numbers given to cord_run()s */
     _Atomic uint32_t loop_ids;               /* numbers given to loops */
-    _Atomic uint32_t numbers[4];             /* for the names of tasks without one, by kind */
+    _Atomic uint64_t numbers[4];             /* for the names of tasks without one, by kind */
     _Atomic uint32_t unguarded;              /* 1: the log has said that a stack has no guard */
     _Atomic uint32_t ready;                  /* 1: cordi_runtime_start() has run */
     _Atomic uint32_t debug;                  /* CORDI_DEBUG_...: what CORD_DEBUG asks for; set once, before any task */

@@ -28,11 +28,6 @@ int cord_kind_parse(cord_kind *ret, const char *text)
     return cordi_fail(-EINVAL, "kind \"%s\": choose coroutine, thread, process or serial", text);
 }
 
-const char *cord_task_name(const cord_task *task)
-{
-    return task->name;
-}
-
 cord_kind cord_task_kind(const cord_task *task)
 {
     return (cord_kind)task->kind;
@@ -47,8 +42,8 @@ int cord_task_return(const void *bytes, size_t size)
 {
     struct cord_task *self = cordi_self();
     if (size > self->result_size)
-        return cordi_fail(-EMSGSIZE, "task \"%s\": %zu bytes to return, and result_size is %u", self->name, size,
-                          self->result_size);
+        return cordi_fail(-EMSGSIZE, "task \"%s\": %zu bytes to return, and result_size is %u", cord_task_name(self),
+                          size, self->result_size);
     memcpy(self->result, bytes, size);
     self->result_used = (uint32_t)size;
     return 0;
@@ -57,7 +52,7 @@ int cord_task_return(const void *bytes, size_t size)
 int cord_task_result(const cord_task *task, void *buf, size_t size)
 {
     if (cord_task_status(task, NULL) == CORD_RUNNING)
-        return cordi_fail(-EBUSY, "task \"%s\" still runs; join it first", task->name);
+        return cordi_fail(-EBUSY, "task \"%s\" still runs; join it first", cord_task_name(task));
     if (size > task->result_used)
         size = task->result_used;
     memcpy(buf, task->result, size);

@@ -114,23 +114,30 @@ void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), 
 
 /* --- the block --- */
 
-/* "coroutine-17". By hand: snprintf would be half of what starting a coroutine costs. */
-static void number_name(struct cord_task *task, cord_kind kind)
+/* "coroutine-17". Made when somebody asks: most tasks are born and gone without. By hand, for signal handlers too. */
+const char *cord_task_name(const cord_task *asked)
 {
-    unsigned number = atomic_fetch_add(&cordi_runtime.numbers[kind], 1) + 1;
-    char digits[12], *first = digits + sizeof digits;
-    *--first = '\0';
-    do
-        *--first = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    char *end = stpcpy(task->name, cord_kind_name(kind));
-    *end++ = '-';
-    memcpy(end, first, (size_t)(digits + sizeof digits - first));
+    struct cord_task *task = (struct cord_task *)(uintptr_t)asked;
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    if (task->name[0] == '\0' && task->number != 0) {
+        char digits[12], *first = digits + sizeof digits;
+        uint32_t number = task->number;
+        *--first = '\0';
+        do
+            *--first = (char)('0' + number % 10);
+        while ((number /= 10) != 0);
+        char *end = stpcpy(task->name, cord_kind_name((cord_kind)task->kind));
+        *end++ = '-';
+        memcpy(end, first, (size_t)(digits + sizeof digits - first));
+    }
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    return task->name;
 }
 
 void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options)
 {
-    memset(task, 0, sizeof *task);
+    memset(task, 0, offsetof(struct cord_task, name));
+    task->name[0] = task->detail[0] = '\0';
     cordi_list_init(&task->link);
     cordi_list_init(&task->peers);
     cordi_list_init(&task->sibling);
@@ -142,7 +149,7 @@ void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_opt
     if (options->name != NULL)
         snprintf(task->name, sizeof task->name, "%s", options->name);
     else
-        number_name(task, kind);
+        task->number = (uint32_t)cordi_word_add(&cordi_runtime.numbers[kind], 1) + 1;
 }
 
 static size_t rounded(size_t size)
@@ -187,12 +194,12 @@ struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, s
 
 void cordi_task_hold(struct cord_task *task)
 {
-    atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
+    (void)cordi_word_add(&task->references, 1);
 }
 
 void cordi_task_drop(struct cord_task *task)
 {
-    if (atomic_fetch_sub(&task->references, 1) != 1 || task->adopted)
+    if (cordi_word_add(&task->references, UINT64_MAX) != 1 || task->adopted)
         return;
     if (task->pidfd >= 0)
         cordi_fd_close(task->pidfd);
@@ -243,6 +250,7 @@ static void run_serial(struct cord_task *task)
     task->cancelled = self->cancelled;
     cordi_task_answer(task, rc);
     cordi_task_end(task);
+    cordi_task_drop(task);
 }
 
 int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
@@ -268,9 +276,10 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     task->started_at = started_at;
     task->orphan = ret == NULL;
     task->group = group;
+    if (ret != NULL)
+        cordi_task_hold(task); /* one reference is the run's, one the handle's */
     if (group != NULL)
         cordi_group_add(group, task);
-    cordi_task_hold(task); /* one reference is the run's, one the handle's */
     if (options.kind == CORD_COROUTINE)
         rc = cordi_coroutine_start(task, options.loop);
     else if (options.kind == CORD_THREAD)
@@ -280,17 +289,16 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     else
         run_serial(task);
     if (rc < 0) {
-        cordi_fail_code(rc, "task \"%s\": cannot start", task->name);
+        cordi_fail_code(rc, "task \"%s\": cannot start", cord_task_name(task));
         if (group != NULL)
             cordi_group_remove(group, task);
-        cordi_task_drop(task);
+        if (ret != NULL)
+            cordi_task_drop(task);
         cordi_task_drop(task);
         return rc;
     }
     if (ret != NULL)
         *ret = task;
-    else
-        cordi_task_drop(task);
     return 0;
 }
 
@@ -309,14 +317,14 @@ void cordi_task_answer(struct cord_task *task, int rc)
         task->detail[0] = '\0';
     else if (task->detail_code != rc)
         snprintf(task->detail, sizeof task->detail, "%s", cord_strerror(rc));
-    atomic_store(&task->left, 1);
+    atomic_store_explicit(&task->left, 1, memory_order_release);
 }
 
 static void log_failure(const struct cord_task *task)
 {
     bool killed = task->how == CORD_SIGNALED && !task->cancelled; /* not by us, as daemons are at the end of a run */
     if (task->how == CORD_FAILED || killed)
-        cordi_log("task \"%s\": %s", task->name, task->detail);
+        cordi_log("task \"%s\": %s", cord_task_name(task), task->detail);
 }
 
 void cordi_task_end(struct cord_task *task)
@@ -327,16 +335,14 @@ void cordi_task_end(struct cord_task *task)
     if (task->group != NULL)
         cordi_group_ended(task->group, task);
     cordi_spin_lock(&task->end, CORDI_END_SPIN);
-    atomic_fetch_or(&task->end, CORDI_ENDED);
     orphan = task->orphan && task->group == NULL;
     while ((item = cordi_list_take(&task->joiners)) != NULL)
         if (cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
             cordi_list_append(&claimed, item);
-    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* and lets the bit go */
     cordi_wake_list(&claimed);
     if (orphan)
         log_failure(task);
-    cordi_task_drop(task);
 }
 
 static bool ended(const struct cord_task *task)
@@ -364,7 +370,7 @@ static int wait_for_end(struct cord_task *task, cord_deadline deadline)
     bool over = ended(task);
     if (!over)
         cordi_list_append(&task->joiners, &node.link);
-    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    atomic_store_explicit(&task->end, over ? CORDI_ENDED : 0, memory_order_release); /* lets the bit go */
     if (over) {
         cordi_wait_abandon();
         return 0;
@@ -382,16 +388,16 @@ int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
 {
     int rc = 0;
     if (task == cordi_self())
-        return cordi_fail(-EDEADLK, "task \"%s\" cannot join itself", task->name);
+        return cordi_fail(-EDEADLK, "task \"%s\" cannot join itself", cord_task_name(task));
     if (cordi_self_cancelled())
-        return cordi_fail(-ECANCELED, "cancelled before joining task \"%s\"", task->name);
+        return cordi_fail(-ECANCELED, "cancelled before joining task \"%s\"", cord_task_name(task));
     if (!ended(task)) {
         if (deadline.at == CORD_NOWAIT.at)
-            return cordi_fail(-EAGAIN, "task \"%s\" still runs", task->name);
+            return cordi_fail(-EAGAIN, "task \"%s\" still runs", cord_task_name(task));
         rc = wait_for_end(task, deadline);
     }
     if (rc == 0) {
-        task->joined = true;
+        atomic_store_explicit(&task->joined, true, memory_order_release);
         cord_task_status(task, out);
     }
     return rc;
@@ -401,11 +407,13 @@ void cord_task_free(cord_task *task)
 {
     if (task == NULL || task->adopted)
         return;
-    cordi_spin_lock(&task->end, CORDI_END_SPIN);
-    bool unseen = ended(task) && !task->joined;
-    task->orphan = true;
-    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
-    if (unseen && task->group == NULL)
-        log_failure(task);
+    if (!atomic_load_explicit(&task->joined, memory_order_acquire)) {
+        cordi_spin_lock(&task->end, CORDI_END_SPIN);
+        bool unseen = ended(task);
+        task->orphan = true;
+        cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+        if (unseen && task->group == NULL)
+            log_failure(task);
+    }
     cordi_task_drop(task);
 }

@@ -66,7 +66,7 @@ struct cord_task {
     void *arg;
     void *result; /* result_size bytes */
     uint32_t result_size, result_used;
-    _Atomic uint32_t references;
+    _Atomic uint64_t references;
     _Atomic uint64_t end;      /* see above */
     struct cordi_list joiners; /* waiters, under end's spin bit */
     struct cord_group *group;  /* told of its end */
@@ -85,7 +85,8 @@ struct cord_task {
     void *block;           /* what to free, or unmap when shared */
     struct cordi_wait_note note;
     int detail_code; /* the answer that detail belongs to */
-    char name[32];
+    uint32_t number; /* for its name, while that is empty */
+    char name[32];   /* from here on not zeroed at the start */
     char detail[160];
 };
 
@@ -109,7 +110,7 @@ void cordi_task_hold(struct cord_task *task);
 void cordi_task_drop(struct cord_task *task);
 
 /* Notes what fn answered in its own block; then, from the loop, thread or watcher that ran it: wakes the joiners, tells
- * the group, logs what nobody will see, drops the run's reference. */
+ * the group, logs what nobody will see. The run's reference is the caller's to drop. */
 void cordi_task_answer(struct cord_task *task, int rc);
 void cordi_task_end(struct cord_task *task);
 

@@ -233,7 +233,7 @@ bool cordi_team_take(struct cordi_loop *loop)
         return false;
     task->loop = loop;
     task->roamed = true;
-    atomic_fetch_add(&loop->alive, 1);
+    (void)cordi_word_add(&loop->alive, 1);
     cordi_list_append(&loop->tasks, &task->peers);
     cordi_list_append(loop->ready.next, &task->link); /* in front of the first */
     return true;

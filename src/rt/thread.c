@@ -160,7 +160,7 @@ static void *run(void *arg)
     struct cordi_thread *thread = cordi_thread();
     struct cordi_stack alternate;
     thread->own = thread->current = task;
-    cordi_proc_thread_name(task->name);
+    cordi_proc_thread_name(cord_task_name(task));
     cordi_overflow_thread(task);
     cordi_fault_thread_begin(&alternate);
     cordi_task_answer(task, task->fn(task->arg));
@@ -171,6 +171,7 @@ static void *run(void *arg)
         cordi_fd_close(task->wake_fd);
     task->wake_fd = -1;
     cordi_task_end(task);
+    cordi_task_drop(task);
     return NULL;
 }
 

@@ -37,7 +37,7 @@ void cord_event_set(cord_event *event)
         return;
     }
     uint64_t now = 0;
-    if (atomic_compare_exchange_strong(word_of(event), &now, SET))
+    if (cordi_word_swap(word_of(event), &now, SET))
         return;
     struct cordi_list claimed;
     struct cordi_waiter *first;

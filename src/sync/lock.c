@@ -49,8 +49,7 @@ static bool try_take(cord_lock *lock)
 {
     uint64_t now = atomic_load_explicit(word_of(lock), memory_order_relaxed);
     while (!(now & (LOCKED | CORDI_RING_SPIN)))
-        if (atomic_compare_exchange_weak_explicit(word_of(lock), &now, now | LOCKED, memory_order_acquire,
-                                                  memory_order_relaxed))
+        if (cordi_word_swap(word_of(lock), &now, now | LOCKED))
             return true;
     return false;
 }
@@ -102,7 +101,7 @@ int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
 static bool give(cord_lock *lock)
 {
     uint64_t now = LOCKED;
-    if (atomic_compare_exchange_strong_explicit(word_of(lock), &now, 0, memory_order_release, memory_order_relaxed))
+    if (cordi_word_swap(word_of(lock), &now, 0))
         return true;
     now = cordi_ring_lock(word_of(lock));
     bool held = (now & LOCKED) != 0;

@@ -34,7 +34,7 @@ static struct local_queue *local(cord_queue *queue)
 
 static void let_go(struct local_queue *queue)
 {
-    cordi_spin_unlock(&queue->base.word, CORDI_RING_SPIN);
+    atomic_store_explicit(&queue->base.word, 0, memory_order_release); /* of a local queue it holds nothing else */
 }
 
 static void push(struct local_queue *queue, const void *item)
@@ -51,7 +51,8 @@ static void pop(struct local_queue *queue, void *item)
 {
     memcpy(item, queue->items + queue->first * queue->base.item_size, queue->base.item_size);
     queue->first = queue->first + 1 == queue->base.capacity ? 0 : queue->first + 1;
-    atomic_fetch_sub_explicit(&queue->count, 1, memory_order_relaxed);
+    size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+    atomic_store_explicit(&queue->count, count - 1, memory_order_relaxed);
 }
 
 /* The first waiter of the list that could be claimed, or NULL; those that could not are on their way out. */

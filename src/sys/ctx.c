@@ -18,27 +18,35 @@
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
 #endif
 
-void cordi_ctx_begin(void); /* assembly: calls the function of the first frame with its argument */
-
-#ifdef __x86_64__
-enum { FRAME_ARG = 2, FRAME_ENTRY = 3, FRAME_RESUME = 6, FRAME_WORDS = 9 }; /* two zero words end frame-pointer walks */
-#elif defined __aarch64__
-enum { FRAME_ENTRY = 0, FRAME_ARG = 1, FRAME_RESUME = 11, FRAME_WORDS = 20 };
-#else
+#if !defined __x86_64__ && !defined __aarch64__
 #error "cordage has no context switch for this processor yet"
 #endif
 
-#if CORDI_ASAN
-/* The first function on a new stack: lets AddressSanitizer finish the switch. */
-static void enter(void *arg)
+enum { FRAME_ENTRY, FRAME_ARG, FRAME_WORDS = 4 }; /* two zero words end frame-pointer walks */
+
+#if CORDI_ASAN || CORDI_TSAN
+/* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. */
+#define UNTRACKED __attribute__((no_sanitize("address", "thread"), noinline))
+
+/* The first function on a new stack: the tools are told of its first moment and of its last. */
+UNTRACKED static struct cordi_ctx *enter(void *arg)
 {
     struct cordi_ctx *ctx = arg;
+#if CORDI_ASAN
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
-    ctx->entry(ctx->arg);
+#endif
+    struct cordi_ctx *next = ctx->entry(ctx->arg);
+#if CORDI_ASAN
+    __sanitizer_start_switch_fiber(NULL, next->stack_low, next->stack_size); /* NULL: it does not come back */
+#endif
+#if CORDI_TSAN
+    __tsan_switch_to_fiber(next->fibre, 0);
+#endif
+    return next;
 }
 #endif
 
-void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, void *top, void (*entry)(void *),
+void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, void *top, cordi_ctx_entry *entry,
                     void *arg)
 {
     assert((uintptr_t)top % 16 == 0);
@@ -49,21 +57,22 @@ void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, v
     __asan_unpoison_memory_region(stack_low, stack_size); /* of the frames that ended here without returning */
     ctx->stack_low = stack_low;
     ctx->stack_size = stack_size;
+#endif
+#if CORDI_TSAN
+    ctx->fibre = __tsan_create_fiber(0);
+#endif
+#if CORDI_ASAN || CORDI_TSAN
     ctx->entry = entry;
     ctx->arg = arg;
     entry = enter;
     arg = ctx;
-#endif
-#if CORDI_TSAN
-    ctx->fibre = __tsan_create_fiber(0);
 #endif
     void **frame = (void **)top - FRAME_WORDS;
     for (int i = 0; i < FRAME_WORDS; i++)
         frame[i] = NULL;
     frame[FRAME_ENTRY] = (void *)(uintptr_t)entry;
     frame[FRAME_ARG] = arg;
-    frame[FRAME_RESUME] = (void *)(uintptr_t)cordi_ctx_begin;
-    ctx->sp = frame;
+    ctx->sp = (char *)frame + 1;
 }
 
 void cordi_ctx_adopt(struct cordi_ctx *ctx)
@@ -93,9 +102,6 @@ void cordi_ctx_done(struct cordi_ctx *ctx)
 }
 
 #if CORDI_ASAN || CORDI_TSAN
-/* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. */
-#define UNTRACKED __attribute__((no_sanitize("address", "thread"), noinline))
-
 UNTRACKED void cordi_ctx_switch(struct cordi_ctx *from, struct cordi_ctx *to)
 {
 #if CORDI_ASAN
@@ -108,17 +114,5 @@ UNTRACKED void cordi_ctx_switch(struct cordi_ctx *from, struct cordi_ctx *to)
 #if CORDI_ASAN
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #endif
-}
-
-UNTRACKED void cordi_ctx_last_switch(struct cordi_ctx *from, struct cordi_ctx *to)
-{
-#if CORDI_ASAN
-    __sanitizer_start_switch_fiber(NULL, to->stack_low, to->stack_size); /* NULL: it does not come back */
-#endif
-#if CORDI_TSAN
-    __tsan_switch_to_fiber(to->fibre, 0);
-#endif
-    cordi_ctx_swap(from, to);
-    __builtin_unreachable();
 }
 #endif

@@ -1,7 +1,7 @@
 /* sys/ctx_aarch64.S - the switch for aarch64 (AAPCS64); see ctx.h.
  *
  * A saved stack holds, from its stack pointer up: x19..x28, x29, x30 (the address to go on at), d8..d15.
- * cordi_ctx_make() in ctx.c writes such a frame for a context that has not run.
+ * A context that has not run has bit 0 of its stack pointer set; there lie its function and its argument.
  */
 #ifdef __aarch64__
 
@@ -42,7 +42,10 @@ cordi_ctx_swap:
     mov x9, sp
     str x9, [x0]
     ldr x9, [x1]
+.Lgo_on:
+    tbnz x9, #0, .Lbegin
     mov sp, x9                      /* the frame has the same shape, so the notes above hold for it too */
+    .cfi_remember_state
     ldp x19, x20, [sp, #0]
     ldp x21, x22, [sp, #16]
     ldp x23, x24, [sp, #32]
@@ -68,23 +71,20 @@ cordi_ctx_swap:
     add sp, sp, #160
     .cfi_adjust_cfa_offset -160
     ret
+
+.Lbegin:                            /* nothing called what begins here, so unwinding ends */
+    .cfi_restore_state
+    .cfi_undefined x30
+    sub x9, x9, #1
+    ldp x10, x0, [x9], #16
+    mov sp, x9
+    mov x29, xzr
+    mov x30, xzr
+    blr x10
+    ldr x9, [x0]                    /* it has ended, and answers who goes on */
+    b .Lgo_on
     .cfi_endproc
     .size cordi_ctx_swap, . - cordi_ctx_swap
-
-/* Where a made context begins: x19 is the function, x20 its argument. Nothing called this, so unwinding ends here. */
-    .globl cordi_ctx_begin
-    .hidden cordi_ctx_begin
-    .type cordi_ctx_begin, %function
-    .p2align 4
-cordi_ctx_begin:
-    .cfi_startproc
-    .cfi_undefined x30
-    hint #36                        /* bti j */
-    mov x0, x20
-    blr x19
-    brk #1                          /* it must not return */
-    .cfi_endproc
-    .size cordi_ctx_begin, . - cordi_ctx_begin
 
 /* GNU property note: fit for BTI. */
     .section .note.gnu.property, "a", %note

@@ -1,7 +1,7 @@
 /* sys/ctx_x86_64.S - the switch for x86-64 (System V ABI); see ctx.h.
  *
  * A saved stack holds, from its stack pointer up: r15 r14 r13 r12 rbx rbp and the address to go on at.
- * cordi_ctx_make() in ctx.c writes such a frame for a context that has not run.
+ * A context that has not run has bit 0 of its stack pointer set; there lie its function and its argument.
  */
 #ifdef __x86_64__
 
@@ -35,6 +35,10 @@ cordi_ctx_swap:
     .cfi_rel_offset r15, 0
     movq %rsp, (%rdi)
     movq (%rsi), %rsp               /* the frame has the same shape, so the notes above hold for it too */
+.Lgo_on:
+    testb $1, %spl
+    jnz .Lbegin
+    .cfi_remember_state
     popq %r15
     .cfi_adjust_cfa_offset -8
     .cfi_restore r15
@@ -53,27 +57,20 @@ cordi_ctx_swap:
     popq %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbp
-    popq %rcx
-    .cfi_adjust_cfa_offset -8
-    .cfi_register rip, rcx
-    notrack jmp *%rcx               /* a return address has no endbr64; ret would be mispredicted */
+    ret                             /* predicted: to the one place that switches, and its callers follow suit */
+
+.Lbegin:                            /* nothing called what begins here, so unwinding ends */
+    .cfi_restore_state
+    .cfi_undefined rip
+    decq %rsp
+    popq %rax
+    popq %rdi
+    xorl %ebp, %ebp
+    call *%rax
+    movq (%rax), %rsp               /* it has ended, and answers who goes on */
+    jmp .Lgo_on
     .cfi_endproc
     .size cordi_ctx_swap, . - cordi_ctx_swap
-
-/* Where a made context begins: r12 is the function, r13 its argument. Nothing called this, so unwinding ends here. */
-    .globl cordi_ctx_begin
-    .hidden cordi_ctx_begin
-    .type cordi_ctx_begin, @function
-    .p2align 4
-cordi_ctx_begin:
-    .cfi_startproc
-    .cfi_undefined rip
-    endbr64
-    movq %r13, %rdi
-    call *%r12
-    ud2                             /* it must not return */
-    .cfi_endproc
-    .size cordi_ctx_begin, . - cordi_ctx_begin
 
 /* GNU property note: fit for IBT, not for a shadow stack. */
     .section .note.gnu.property, "a", @note

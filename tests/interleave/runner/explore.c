@@ -96,14 +96,13 @@ void explore_pause(const char *next)
     cordi_ctx_switch(&run.self->ctx, &run.main);
 }
 
-static _Noreturn void entry(void *arg)
+static struct cordi_ctx *entry(void *arg)
 {
     struct task *task = arg;
     size_t i = (size_t)(task - run.tasks);
     run.model->tasks[i].body(run.model->tasks[i].arg);
     task->at.done = 1;
-    for (;;)
-        cordi_ctx_switch(&task->ctx, &run.main);
+    return &run.main;
 }
 
 static void go_on(struct task *task)
@@ -130,7 +129,7 @@ static void begin(void)
         memset(&task->at, 0, sizeof task->at);
         task->name = run.model->tasks[i].name;
         task->stack = stacks[i];
-        cordi_ctx_make(&task->ctx, task->stack, STACK, task->stack + STACK, (void *)entry, task);
+        cordi_ctx_make(&task->ctx, task->stack, STACK, task->stack + STACK, entry, task);
         go_on(task);
     }
 }
