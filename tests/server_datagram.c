@@ -83,10 +83,11 @@ static void ask_all(cord_socket socket, int count, bool as_train)
 {
     static char back[64][16];
     bool seen[100] = { false };
-    char text[100 * 2 + 1];
+    char text[100 * 2];
     cord_datagram out[100], in[64];
     for (int i = 0; i < count; i++) {
-        snprintf(text + 2 * i, 3, "%02d", i);
+        text[2 * i] = (char)('0' + i / 10);
+        text[2 * i + 1] = (char)('0' + i % 10);
         out[i] = (cord_datagram){ .data = text + 2 * i, .size = 2 };
     }
     for (int i = 0; i < 64; i++)
