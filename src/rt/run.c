@@ -206,7 +206,8 @@ static void break_deadlock(struct run *run)
     bool first = !run->deadlock;
     if (first)
         cordi_asleep_report(&run->loop, run->sentence, sizeof run->sentence);
-    run->deadlock = run->cancelled = true;
+    run->deadlock = true;
+    run->cancelled = true;
     for (struct cordi_list *at = run->loop.tasks.next; first && at != &run->loop.tasks; at = at->next)
         cord_task_cancel(CORDI_ITEM(at, struct cord_task, peers));
     if (cordi_asleep_alone(&run->loop))
