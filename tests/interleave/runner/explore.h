@@ -18,7 +18,7 @@ struct pending {
 
 /* What one task is at; part of a point, so it has no padding with garbage in it: it is cleared before each schedule. */
 struct progress {
-    uint64_t done;
+    uint64_t done, resting;
     uint64_t news;            /* another task has changed something since model_yield() looked */
     bool (*ready)(void *arg); /* the next step must wait for it; NULL: it need not */
     void *arg;

@@ -265,7 +265,7 @@ void model_gone(void *at, size_t size)
 static bool others_done(void *arg)
 {
     for (int i = 0; i < run.count; i++)
-        if (&run.tasks[i] != arg && (!run.tasks[i].at.done || run.tasks[i].at.stores > 0))
+        if (&run.tasks[i] != arg && (!(run.tasks[i].at.done || run.tasks[i].at.resting) || run.tasks[i].at.stores > 0))
             return false;
     return true;
 }
@@ -275,6 +275,7 @@ __attribute__((noinline)) void model_rest(void)
     volatile unsigned char area[1024];
     for (size_t i = 0; i < sizeof area; i++)
         area[i] = 0xee;
+    run.self->at.resting = 1;
     model_wait(others_done, run.self, "the others' ends");
     for (size_t i = 0; i < sizeof area; i++)
         if (area[i] != 0xee)
