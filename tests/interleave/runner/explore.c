@@ -5,7 +5,8 @@
  * decides what comes after it: the state, the live part of each stack (where registers are saved too), the buffers and
  * what each task waits for. At a point that was met before the schedule is given up: all that follows has been seen, or
  * will be when the search comes back to where it was met first. So a loop in which nothing changes ends the schedule
- * and not the search; a task that spins waits for a change instead (step.c), so that a deadlock shows as one.
+ * and not the search; a task that spins waits for a change instead (step.c), so that a deadlock shows as one. Tasks
+ * that go round for ever are only seen when no schedule at all comes to its end.
  *
  * Choosing the last one again comes first, so that the first schedule that fails has few changes between tasks and
  * reads well. Sets of independent steps (partial order reduction) were left: these models finish without.
@@ -168,6 +169,7 @@ static void at_the_end(void)
             if (((unsigned char *)run.gone[i].at)[byte] != 0xee)
                 model_fail(__FILE__, __LINE__, "memory was written to that was gone");
     run.model->check();
+    run.ends++;
 }
 
 /* One schedule, with the choices of the path as far as that goes, and then the first ones. */
@@ -215,7 +217,10 @@ bool explore(const struct model *model, const struct fault *fault)
         while (path.length > 0 && path.chosen[path.length - 1] + 1 == path.count[path.length - 1])
             path.length--;
         if (path.length == 0)
-            return true;
+            break;
         path.chosen[path.length - 1]++;
     }
+    if (run.ends == 0)
+        snprintf(run.failure, sizeof run.failure, "no schedule comes to an end: all go round for ever");
+    return run.ends > 0;
 }

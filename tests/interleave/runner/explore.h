@@ -60,7 +60,7 @@ struct run {
         size_t size;
     } gone[GONE];
     int gone_count;
-    uint64_t schedules, points;
+    uint64_t schedules, points, ends; /* ends: schedules that all tasks came to the end of */
 };
 extern struct run run;
 
