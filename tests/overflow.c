@@ -1,5 +1,5 @@
 /* tests/overflow.c - what a task that overflows its stack leaves behind: a report and a death by SIGSEGV. Each case is
- * a run of tests/programs/overflow, which really overflows. */
+ * a run of tests/programs/overflow, which really overflows. And how deep tasks go that do not: CORD_DEBUG=stacks. */
 #include "support.h"
 
 #include <signal.h>
@@ -119,6 +119,7 @@ PLAIN_TEST(main_of_cord_run_is_reported)
     struct death death = run("main");
     died_by(&death, SIGSEGV);
     ck_assert_ptr_nonnull(strstr(death.error, "task \"main\" (coroutine) overflowed its stack of 131072 bytes"));
+    ck_assert_ptr_nonnull(strstr(death.error, "programs/overflow+0x"));
 }
 
 PLAIN_TEST(serial_task_is_reported_as_the_task_whose_stack_it_used)
@@ -208,6 +209,79 @@ PLAIN_TEST(action_of_sigsegv_changes_with_the_first_task_and_not_before)
     ck_assert(action.sa_handler != SIG_DFL);
 }
 
+/* --- CORD_DEBUG=stacks --- */
+
+enum { DEEP = 20000 };
+static char log_text[2048];
+
+static void keep_log(const char *line)
+{
+    size_t length = strlen(log_text);
+    snprintf(log_text + length, sizeof log_text - length, "%s\n", line);
+}
+
+static int use_much(void *arg)
+{
+    volatile char frame[DEEP];
+    (void)arg;
+    memset((char *)frame, 1, sizeof frame);
+    return frame[DEEP / 2] - 1;
+}
+
+static int measure_stacks(void *arg)
+{
+    cord_task_options much = { .name = "much" }, little = { .name = "little" };
+    for (int i = 0; i < 40; i++) {
+        cord_task *task;
+        ok(cord_task_start(&task, i % 2 ? nothing : use_much, arg, 0, &much));
+        ok(cord_task_join(task, CORD_FOREVER, NULL));
+        cord_task_free(task);
+    }
+    for (int i = 0; i < 1234; i++) { /* also on the stacks that were used */
+        cord_task *task;
+        ok(cord_task_start(&task, nothing, arg, 0, &little));
+        ok(cord_task_join(task, CORD_FOREVER, NULL));
+        cord_task_free(task);
+    }
+    return 0;
+}
+
+/* The number behind `word`, which may have commas. */
+static long number_behind(const char *text, const char *word)
+{
+    long number = 0;
+    const char *at = strstr(text, word);
+    ck_assert_msg(at != NULL, "no \"%s\" in \"%s\"", word, text);
+    for (at += strlen(word); *at == ',' || (*at >= '0' && *at <= '9'); at++)
+        number = *at == ',' ? number : number * 10 + *at - '0';
+    return number;
+}
+
+PLAIN_TEST(deepest_use_of_stacks_is_told_by_place_when_asked_for)
+{
+    if (CORDI_ASAN || CORDI_TSAN || under_valgrind())
+        skip("with such a tool stacks are used in other ways");
+    setenv("CORD_DEBUG", "stacks", 1);
+    cord_log_set(keep_log);
+    ok(cord_run(measure_stacks, NULL, NULL));
+    const char *much = strstr(log_text, "stacks: much (started at "), *little = strstr(log_text, "stacks: little (");
+    ck_assert_msg(much != NULL && little != NULL && strstr(log_text, "stacks: main (") != NULL, "%s", log_text);
+    is(number_behind(much, "): "), 40);
+    is(number_behind(much, " of "), 65536);
+    ck_assert_int_gt(number_behind(much, "deepest "), DEEP);
+    is(number_behind(little, "): "), 1234);
+    ck_assert_int_lt(number_behind(little, "deepest "), DEEP);
+    ck_assert_int_gt(number_behind(little, "deepest "), 500);
+}
+
+PLAIN_TEST(use_of_stacks_is_not_told_when_not_asked_for)
+{
+    unsetenv("CORD_DEBUG");
+    cord_log_set(keep_log);
+    ok(cord_run(measure_stacks, NULL, NULL));
+    ck_assert_str_eq(log_text, "");
+}
+
 int main(void)
 {
     return run_tests(
@@ -219,5 +293,7 @@ int main(void)
         PLAIN(other_faults_are_not_reported_and_kill_as_before), PLAIN(handler_that_the_program_had_before_is_kept),
         PLAIN(signal_stack_that_the_thread_had_before_is_used),
         PLAIN(coroutine_without_a_guard_is_reported_when_it_ends),
-        PLAIN(action_of_sigsegv_changes_with_the_first_task_and_not_before), END);
+        PLAIN(action_of_sigsegv_changes_with_the_first_task_and_not_before),
+        PLAIN(deepest_use_of_stacks_is_told_by_place_when_asked_for),
+        PLAIN(use_of_stacks_is_not_told_when_not_asked_for), END);
 }

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "rt/debug.h"
 #include "rt/loop.h"
 #include "rt/overflow.h"
 #include "rt/runtime.h"
+#include "rt/stacks.h"
 #include "rt/task.h"
 #include "rt/team.h"
 
@@ -23,6 +25,8 @@ static struct cordi_ctx *run(void *arg)
     cordi_task_answer(task, task->fn(task->arg));
     if (!task->stack.guarded)
         cordi_overflow_check(task);
+    if (cordi_debug(CORDI_DEBUG_STACKS))
+        cordi_stacks_note(task);
     return cordi_loop_leave(task);
 }
 
@@ -62,6 +66,8 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
     task->stack = stack;
     task->block = block;
     cordi_task_load(task, fn, place, arg, arg_size, options);
+    if (cordi_debug(CORDI_DEBUG_STACKS))
+        cordi_stacks_clear(stack.low, block != NULL ? (char *)task : place);
     cordi_ctx_make(&task->ctx, stack.low, stack.usable, block != NULL ? (char *)task : place, run, task);
     *ret = task;
     return 0;

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "rt/asleep.h"
+#include "rt/debug.h"
 #include "rt/loop.h"
 #include "rt/runtime.h"
+#include "rt/stacks.h"
 #include "rt/task.h"
 #include "rt/team.h"
 #include "sys/fd.h"
@@ -23,6 +25,7 @@ enum { MAIN_STACK = 256 * 1024 };
 struct run {
     cord_fn *fn;
     void *arg;
+    const void *started_at; /* cord_run()'s return address */
     struct cordi_loop loop;
     struct cordi_team *team; /* of several loops; NULL: one */
     struct cord_task *main;
@@ -262,6 +265,7 @@ static int start_main(struct run *run, size_t stack_size)
     if (rc < 0)
         return rc;
     run->main->root = run->root;
+    run->main->started_at = run->started_at;
     cordi_task_hold(run->main);
     return cordi_coroutine_start(run->main, CORD_LOOP_HERE);
 }
@@ -292,7 +296,7 @@ static int open_loops(struct run *run, const cord_run_options *options)
 int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
 {
     static const cord_run_options defaults;
-    struct run run = { .fn = fn, .arg = arg };
+    struct run run = { .fn = fn, .arg = arg, .started_at = __builtin_return_address(0) };
     struct cord_task *self = cordi_self();
     struct handlers old;
     int rc;
@@ -321,5 +325,7 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     memcpy(self->detail, run.main->detail, sizeof self->detail);
     cordi_task_drop(run.main);
     close_loops(&run);
+    if (cordi_debug(CORDI_DEBUG_STACKS))
+        cordi_stacks_report();
     return run.deadlock ? cordi_fail(-EDEADLK, "%s", run.sentence) : run.answer;
 }

@@ -12,6 +12,7 @@
 #include "rt/loop.h"
 #include "rt/offload.h"
 #include "rt/overflow.h"
+#include "rt/stacks.h"
 #include "rt/task.h"
 #include "rt/watch.h"
 #include "sys/proc.h"
@@ -50,6 +51,7 @@ static void in_child(void)
     cordi_list_init(&cordi_runtime.tasks);
     cordi_loops_after_fork();
     cordi_offload_after_fork();
+    cordi_stacks_after_fork();
     cordi_task_after_fork();
     cordi_dump_after_fork();
 }
