@@ -149,7 +149,7 @@ static void check_taken(void)
 #define SECOND ((void *)&world.objects[1])
 #define STATE .setup = setup, .check = check, .state = &world, .size = sizeof world
 #define BEGIN "store(&self->wait"
-#define CLAIM "(&task->wait, number << CORDI_WAIT_BITS"
+#define CLAIM "(&task->wait, value)"
 
 static const struct wait with_deadline = { 1, CORDI_CANCELLABLE, SOME_TIME };
 static const struct wait for_ever = { 1, CORDI_CANCELLABLE, CORD_FOREVER };
@@ -160,7 +160,7 @@ static const struct model two_wakers = {
     .name = "two_wakers_and_a_deadline",
     .tasks = { { "waiter", wait, (void *)&with_deadline }, { "waker A", give, FIRST }, { "waker B", give, FIRST } },
     STATE,
-    .faults = { { "claim_is_no_claim", "leave", CLAIM, TORN, 0 },
+    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 },
                 { "owed_wake_is_not_taken", "cordi_wait_over", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF },
                 { "lock_lets_two_in", "cordi_spin_lock", "(word, bit)", LIES, 0 } },
 };
@@ -168,7 +168,7 @@ static const struct model waker_and_canceller = {
     .name = "waker_and_canceller",
     .tasks = { { "waiter", wait, (void *)&for_ever }, { "waker", give, FIRST }, { "canceller", cancel, NULL } },
     STATE,
-    .faults = { { "claim_is_no_claim", "leave", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
 };
 static const struct model cancel_and_begin = {
     .name = "cancel_while_a_wait_begins",
@@ -191,7 +191,7 @@ static const struct model two_objects = {
     .name = "one_wait_at_two_objects",
     .tasks = { { "waiter", wait, (void *)&at_two }, { "waker A", give, FIRST }, { "waker B", give, SECOND } },
     STATE,
-    .faults = { { "claim_is_no_claim", "leave", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
 };
 
 int main(int argc, char **argv)

@@ -26,9 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if __has_include("base/alone.h")
 #include "base/alone.h"
-#endif
 
 enum { MODEL_TASKS = 4, MODEL_FAULTS = 12 };
 
