@@ -93,9 +93,8 @@ struct cord_task {
 /* The calling thread. */
 struct cordi_thread {
     struct cord_task *current;
-    struct cordi_loop *loop;  /* that this thread drives, or NULL */
-    struct cord_task *own;    /* the task that is the thread itself */
-    struct cord_task foreign; /* its block where cordage did not start the thread */
+    struct cordi_loop *loop; /* that this thread drives, or NULL */
+    struct cord_task *own;   /* the task that is the thread itself */
 };
 struct cordi_thread *cordi_thread(void); /* noinline: a coroutine must not keep the address of a thread-local */
 
