@@ -213,7 +213,7 @@ static bool take_unstarted(struct cordi_loop *loop)
 
 static void run_ready(struct cordi_loop *loop)
 {
-    loop->budget = CORDI_TURN;
+    loop->budget = CORDI_STRETCH;
     bool more = take_unstarted(loop) || !cordi_list_empty(&loop->ready);
     for (; loop->budget > 0 && more; more = !cordi_list_empty(&loop->ready) || take_unstarted(loop)) {
         struct cord_task *next = next_ready(loop);
@@ -265,6 +265,10 @@ static void turn(struct cordi_loop *loop)
         cordi_dump_answer(loop);
     fire_timers(loop);
     run_ready(loop);
+    for (int run = CORDI_STRETCH; run < CORDI_TURN && !cordi_list_empty(&loop->ready); run += CORDI_STRETCH) {
+        take_inbox(loop);
+        run_ready(loop);
+    }
 }
 
 void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg)

@@ -1,8 +1,8 @@
 /* rt/loop.h - a loop: an OS thread that drives coroutines.
  *
- * A turn takes in what other threads sent, fires timers, resumes at most CORDI_TURN coroutines and looks at the
- * backend. It sleeps there only when nothing is ready. Coroutines of one loop hand over to each other directly; the
- * scheduler itself runs on the thread's own stack and is switched to when a turn is over.
+ * A turn fires timers, resumes at most CORDI_TURN coroutines and looks at the backend; before each CORDI_STRETCH of
+ * them it takes in what other threads sent. It sleeps only when nothing is ready. Coroutines of one loop hand over to
+ * each other directly; the scheduler itself runs on the thread's own stack and is switched to after each stretch.
  *
  * Other threads wake a coroutine by sending it to the loop's inbox: see inbox.h.
  */
@@ -24,7 +24,7 @@ struct cord_task;
 struct cordi_thread;
 struct cordi_team;
 
-enum { CORDI_TURN = 64 };
+enum { CORDI_TURN = 64, CORDI_STRETCH = 32 };
 
 struct cordi_loop {
     struct cordi_list ready; /* coroutines that can go on, first come first served */
@@ -50,10 +50,11 @@ struct cordi_loop {
     struct cordi_list link;  /* in the runtime's list */
     struct cordi_team *team; /* the loops of its run, when it has several */
 
-    struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
-    _Atomic uint64_t alive;   /* coroutines started and not ended */
-    _Atomic uint32_t taken;   /* of these, from the team; written by the loop */
+    _Atomic uint64_t alive; /* coroutines started and not ended */
+    _Atomic uint32_t taken; /* of these, from the team; written by the loop */
     struct cordi_loop_debug debug;
+    struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link`; in no cache line that each resume
+                                 writes, or the two would take it from each other */
 };
 
 int cordi_loop_open(struct cordi_loop *loop);
