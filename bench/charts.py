@@ -20,7 +20,6 @@ set grid ytics linecolor '#dddddd'
 @dataclasses.dataclass
 class Chart:
     title: str
-    after: str  # the subject whose table it follows
     script: typing.Callable
     groups: dict  # what stands side by side: {label: (subject, figure)}
     rows: tuple = ()  # which competitors, in order; empty: all, cordage's first
@@ -79,24 +78,21 @@ def lines_by_count(chart, results):
 
 
 CHARTS = {
-    "echo-speed": Chart("TCP echo of 64 bytes: speed, of a raw epoll loop (more is better)",
-                        "echo 10,000 connections", bars,
+    "echo-speed": Chart("TCP echo of 64 bytes: speed, of a raw epoll loop (more is better)", bars,
                         {f"{count} conn.": (f"echo {count} connections", "per_second/base")
                          for count in ("64", "1000", "10,000")}),
-    "echo-cost": Chart("TCP echo of 64 bytes: CPU time for a message at 60,000/s (less is better)",
-                       "echo 1000 connections, 60,000 messages/s", bars,
+    "echo-cost": Chart("TCP echo of 64 bytes: CPU time for a message at 60,000/s (less is better)", bars,
                        {f"{count} connections": (f"echo {count} connections, 60,000 messages/s", "cpu_us")
                         for count in ("64", "1000")}, unit="microseconds"),
-    "tasks": Chart("What a task costs: start and join, yield, hand-over by events and queues (less is better)",
-                   "ping-pong, queues", bars, {"start and join": ("start", "ns"), "yield": ("yield", "ns"),
-                          "by events": ("ping-pong, events", "ns"),
-                          "by queues": ("ping-pong, queues", "ns")},
+    "tasks": Chart("What a task costs: start and join, yield, hand-over by events and queues (less is better)", bars,
+                   {"start and join": ("start", "ns"), "yield": ("yield", "ns"), "by events": ("ping-pong, events", "ns"),
+                    "by queues": ("ping-pong, queues", "ns")},
                    ("cordage", "Boost.Fiber", "Go", "gevent", "Python asyncio", "pthreads, one CPU"), True,
                    "CPU nanoseconds"),
-    "idle": Chart("Memory of a server for each idle connection (less is better)", "idle connections", bars,
+    "idle": Chart("Memory of a server for each idle connection (less is better)", bars,
                   {"19,000 connections": ("idle connections", "bytes")}, unit="bytes"),
-    "timers": Chart("A timer, while so many are armed (less is better)", "timers", lines_by_count,
-                    {"": ("timers", "")}, unit="CPU nanoseconds"),
-    "growth": Chart("CPU time for each task, with so many of them (flat is linear)", "growth", lines_by_count,
+    "timers": Chart("A deadline, while so many are armed (less is better)", lines_by_count, {"": ("timers", "")},
+                    unit="CPU nanoseconds"),
+    "growth": Chart("CPU time for each task, with so many of them (flat is linear)", lines_by_count,
                     {"": ("growth", "")}, unit="nanoseconds"),
 }

@@ -29,16 +29,32 @@ def in_chinese(line):
     return line.replace("connections, ", "")
 
 
+# In the document subjects of one family are columns of a table: title, which subjects, the figure.
+FAMILIES = [
+    ("TCP echo, messages a second (beside the raw loop; more is better)",
+     lambda subject: subject.name.startswith("echo") and "rate" not in subject.options, "per_second"),
+    ("TCP echo, CPU microseconds for a message (beside the raw loop; less is better)",
+     lambda subject: subject.name.startswith("echo"), "cpu_us"),
+    ("Tasks, CPU nanoseconds for each (beside a bare switch; less is better)",
+     lambda subject: subject.name in ("yield", "start", "ping-pong, events", "ping-pong, queues"), "ns"),
+]
+
+
 def run_block(head, results):
-    """docs/performance.md's: the machine, what was to be reached, a table for each subject, the charts."""
+    """docs/performance.md's: the machine, what was to be reached, the tables, the charts."""
     lines = [f"- {name}: {value}" for name, value in head] + [""]
     lines += tables.table("Targets", ["", "to reach", "seen", ""], target_rows(results), True)
+    done = set()
+    for title, belongs, figure in FAMILIES:
+        family = [subject for subject in SUBJECTS if belongs(subject)]
+        lines += ["", *tables.wide_table(title, family, results, figure, True)]
+        done.update(subject.name for subject in family)
     for subject in SUBJECTS:
-        if subject.name in results:
+        if subject.name in results and subject.name not in done:
             lines += ["", *tables.subject_table(subject, results[subject.name], True)]
-        for name, chart in charts.CHARTS.items():
-            if chart.after == subject.name and os.path.exists(f"{DOCS}/charts/{name}.svg"):
-                lines += ["", f"![{chart.title}](charts/{name}.svg)"]
+    for name, chart in charts.CHARTS.items():
+        if os.path.exists(f"{DOCS}/charts/{name}.svg"):
+            lines += ["", f"![{chart.title}](charts/{name}.svg)"]
     return lines
 
 

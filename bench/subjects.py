@@ -135,11 +135,11 @@ SUBJECTS = [
     echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
     echo("64 connections, 16 messages under way", SLOW, connections=64, depth=16),
     Subject("two loops", "TCP echo, 1000 connections, on all CPUs, by one loop and by two", "tcp", {
-        "one loop, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
-        "two loops, epoll": built("echo_cordage", "coroutine", "2", **EPOLL),
-        "one loop, uring": built("echo_cordage", "coroutine", "1", **URING),
-        "two loops, uring": built("echo_cordage", "coroutine", "2", **URING),
-    }, ("per_second", "cpu_us", "p99_us", "least"), "one loop, epoll", ("cpu_us",),
+        "cordage, one loop, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
+        "cordage, two loops, epoll": built("echo_cordage", "coroutine", "2", **EPOLL),
+        "cordage, one loop, uring": built("echo_cordage", "coroutine", "1", **URING),
+        "cordage, two loops, uring": built("echo_cordage", "coroutine", "2", **URING),
+    }, ("per_second", "cpu_us", "p99_us", "least"), "cordage, one loop, epoll", ("cpu_us",),
             {"connections": 1000, "cpu": None}),
     Subject("udp plain", "UDP echo of 64 bytes, 16 clients with 4 datagrams each under way", "udp", {
         RAW_UDP: built("udp_raw"),

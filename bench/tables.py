@@ -1,4 +1,6 @@
 """Figures as tables: aligned for a terminal, or as Markdown."""
+import re
+
 from subjects import FIGURES, TASKS
 
 
@@ -31,6 +33,18 @@ def subject_table(subject, rows, markdown):
     columns = list(columns_of(subject, rows))
     texts = [[name, *(number(figures.get(key), form) for key, _, form in columns)] for name, figures in rows.items()]
     return table(subject.title, ["", *(heading for _, heading, _ in columns)], texts, markdown)
+
+
+def wide_table(title, subjects, results, figure, markdown):
+    """One figure of several subjects side by side, each with its ratio to the subject's base."""
+    subjects = [subject for subject in subjects if subject.name in results]
+    form = FIGURES[figure][1]
+    rows = []
+    for name in dict.fromkeys(row for subject in subjects for row in results[subject.name]):
+        found = [results[subject.name].get(name, {}) for subject in subjects]
+        rows.append([name, *(f"{number(row[figure], form)} ({number(row.get(f'{figure}/base'), '{:.2f}x')})"
+                             if figure in row else "" for row in found)])
+    return table(title, ["", *(re.sub("^echo ", "", subject.name) for subject in subjects)], rows, markdown)
 
 
 def echo_summary(subjects, results, markdown):

@@ -90,10 +90,10 @@ TARGETS = [
              most("timers", count, "arm, cancel", "replace the oldest"), "<=", 20, " ns", "{:.1f}")
       for count in ("10000", "1000000")),
     *(Target(f"Two loops, CPU for a message: {backend}, of one loop",
-             quotient("two loops", f"two loops, {backend}", f"one loop, {backend}", "cpu_us"), "<=", 1.1)
+             quotient("two loops", f"cordage, two loops, {backend}", f"cordage, one loop, {backend}", "cpu_us"), "<=", 1.1)
       for backend in ("epoll", "uring")),
     *(Target(f"... what the least served of 1000 connections got, of the mean: {backend}",
-             one("two loops", f"two loops, {backend}", "least"), ">=", 0.9) for backend in ("epoll", "uring")),
+             one("two loops", f"cordage, two loops, {backend}", "least"), ">=", 0.9) for backend in ("epoll", "uring")),
 ]
 
 
