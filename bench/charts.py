@@ -85,8 +85,8 @@ CHARTS = {
                        {f"{count} connections": (f"echo {count} connections, 60,000 messages/s", "cpu_us")
                         for count in ("64", "1000")}, unit="microseconds"),
     "tasks": Chart("What a task costs: start and join, yield, hand-over by events and queues (less is better)", bars,
-                   {"start and join": ("start", "ns"), "yield": ("yield", "ns"), "by events": ("ping-pong, events", "ns"),
-                    "by queues": ("ping-pong, queues", "ns")},
+                   {"start and join": ("start", "ns"), "yield": ("yield", "ns"),
+                    "by events": ("ping-pong, events", "ns"), "by queues": ("ping-pong, queues", "ns")},
                    ("cordage", "Boost.Fiber", "Go", "gevent", "Python asyncio", "pthreads, one CPU"), True,
                    "CPU nanoseconds"),
     "idle": Chart("Memory of a server for each idle connection (less is better)", bars,

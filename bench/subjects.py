@@ -33,6 +33,7 @@ FIGURES = {  # figure: heading, format
     "least": ("least served", "{:.2f}"),
     "ns": ("CPU ns each", "{:,.1f}"),
     "bytes": ("bytes each", "{:,.0f}"),
+    "faults": ("page faults each", "{:,.2f}"),
 }
 
 
@@ -58,6 +59,7 @@ class Subject:
     rounds: int = 100  # at most so many
     seconds: float = 1  # times --seconds
     long: bool = False  # takes seconds, however short --seconds is
+    headings: dict = dataclasses.field(default_factory=dict)  # in place of those of FIGURES
 
 
 def built(name, *args, **environment):
@@ -141,6 +143,10 @@ SUBJECTS = [
         "cordage, two loops, uring": built("echo_cordage", "coroutine", "2", **URING),
     }, ("per_second", "cpu_us", "p99_us", "least"), "cordage, one loop, epoll", ("cpu_us",),
             {"connections": 1000, "cpu": None}),
+    Subject("wake", "Wake of a task on another loop, nanoseconds until it goes on", "program", {
+        "epoll": built("wake", **EPOLL),
+        "uring": built("wake", **URING),
+    }, options={"cpu": None}, rounds=1, long=True, headings={"ns": "ns"}),
     Subject("udp plain", "UDP echo of 64 bytes, 16 clients with 4 datagrams each under way", "udp", {
         RAW_UDP: built("udp_raw"),
         "cordage, epoll": built("udp_cordage", "many", **EPOLL),
@@ -165,13 +171,13 @@ SUBJECTS = [
         "cordage, uring": built("idle_connections", **URING),
         **PEERS_ON_TCP,
     }, ("bytes",), options={"connections": 19000}, rounds=1, long=True),
-    Subject("memory", "Memory of a task that waits, bytes (peers: 100,000 of them that sleep)", "parked", {
-        "cordage": Competitor([f"{PROGRAMS}/memory"], run="program"),
+    Subject("memory", "Memory of a task that waits (peers: 100,000 of them that sleep)", "parked", {
+        "cordage": Competitor([f"{PROGRAMS}/memory"], run="program", options={"cpu": None}),
         "Boost.Fiber": Competitor([f"{PROGRAMS}/parked_fiber", "100000"], needs="Boost"),
         "Go": Competitor([f"{PROGRAMS}/parked_go", "100000"], needs="Go"),
         "gevent": python("parked_gevent", "gevent", "100000"),
         "Python asyncio": python("parked_asyncio", "Python", "100000"),
-    }, ("bytes",), rounds=1, long=True),
+    }, ("bytes", "faults"), rounds=1, long=True),
     Subject("timers", "CPU nanoseconds for the deadline of a wait that is met, while so many others are armed",
             "program", {"": built("timers")}, (), rounds=1, long=True),
     Subject("growth", "CPU nanoseconds for each task, at so many of them (a flat row: nothing is quadratic)", "program",

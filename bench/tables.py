@@ -24,9 +24,10 @@ def columns_of(subject, rows):
     figures = subject.figures or list(dict.fromkeys(key for row in rows.values() for key in row))
     for key in figures:
         heading, form = FIGURES.get(key, (f"{int(key):,}" if key.isdigit() else key, ""))
-        yield key, heading, form
+        yield key, subject.headings.get(key, heading), form
         if key in subject.ratios:
-            yield f"{key}/base", f"of {subject.base.split(' ')[0].strip(',')}", "{:.2f}x"
+            word = subject.base.split(" ")[0]
+            yield f"{key}/base", "of the first" if word == "cordage," else f"of {word}", "{:.2f}x"
 
 
 def subject_table(subject, rows, markdown):
@@ -69,7 +70,9 @@ def tasks_summary(results, markdown):
                "ping-pong, events": ("hand-over, events", "ns"), "ping-pong, queues": ("hand-over, queues", "ns"),
                "memory": ("bytes, parked", "bytes")}
     columns = {subject: column for subject, column in columns.items() if subject in results}
-    rows = [[name, *(number(results[subject].get(name, {}).get(figure), "{:,.0f}")
+    ours = {"memory": "cordage, in cord_sleep"}  # the row that compares with the others
+    rows = [[name, *(number(results[subject].get(ours.get(subject, name) if name == "cordage" else name,
+                                                 {}).get(figure), "{:,.0f}")
                      for subject, (_, figure) in columns.items())] for name in TASKS]
     headings = ["", *(heading for heading, _ in columns.values())]
     return table("Tasks, CPU nanoseconds for each (less is better)", headings, rows, markdown)

@@ -68,6 +68,14 @@ def tasks(name, text, bound):
                    ahead_in_cost(name, "cordage", TASK_PEERS, "ns"), ">", 1)]
 
 
+def wakes(backend):
+    return [Target(f"Wake of a task on another loop that is busy: {backend}",
+                   one("wake", f"{backend}, task, busy", "ns"), "<=", 500, " ns", "{:,.0f}"),
+            Target("... that sleeps, of a bare eventfd wake",
+                   quotient("wake", f"{backend}, task, asleep", f"{backend}, eventfd and epoll, asleep", "ns"),
+                   "<=", 1.15)]
+
+
 TARGETS = [
     *(target for cell in ("64 connections", "1000 connections", "10,000 connections") for ours in BOTH
       for target in echo(cell, ours)),
@@ -84,13 +92,19 @@ TARGETS = [
     *tasks("start", "Start, run and join on one loop", 10),
     *tasks("ping-pong, events", "Hand-over of two tasks by events", 8),
     *tasks("ping-pong, queues", "Hand-over of two tasks by queues", 8),
-    *(Target(f"Memory for each of 19,000 idle connections, a coroutine each: {ours}",
+    Target("Memory of a coroutine parked in sleep, 1,000,000 alive", one("memory", "cordage, in cord_sleep", "bytes"),
+           "<=", 4.4 * 1024, " bytes", "{:,.0f}"),
+    *(Target(f"... in recv, 19,000 connections: {backend}", one("memory", f"cordage, in cord_recv, {backend}", "bytes"),
+             "<=", 4.4 * 1024, " bytes", "{:,.0f}") for backend in ("epoll", "uring")),
+    *(Target(f"Memory of a server for each of 19,000 idle connections: {ours}",
              one("idle connections", ours, "bytes"), "<=", 4.5 * 1024, " bytes", "{:,.0f}") for ours in BOTH),
+    *(target for backend in ("epoll", "uring") for target in wakes(backend)),
     *(Target(f"A timer armed and cancelled with {int(count):,} armed, the dearer way",
              most("timers", count, "arm, cancel", "replace the oldest"), "<=", 20, " ns", "{:.1f}")
       for count in ("10000", "1000000")),
     *(Target(f"Two loops, CPU for a message: {backend}, of one loop",
-             quotient("two loops", f"cordage, two loops, {backend}", f"cordage, one loop, {backend}", "cpu_us"), "<=", 1.1)
+             quotient("two loops", f"cordage, two loops, {backend}", f"cordage, one loop, {backend}", "cpu_us"),
+             "<=", 1.1)
       for backend in ("epoll", "uring")),
     *(Target(f"... what the least served of 1000 connections got, of the mean: {backend}",
              one("two loops", f"cordage, two loops, {backend}", "least"), ">=", 0.9) for backend in ("epoll", "uring")),
