@@ -116,22 +116,27 @@ void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), 
 
 /* --- the block --- */
 
-/* "coroutine-17". Made when somebody asks: most tasks are born and gone without. By hand, for signal handlers too. */
+/* "coroutine-17". By hand, for signal handlers too. */
+static void make_name(struct cord_task *task, uint32_t number)
+{
+    char digits[12], *first = digits + sizeof digits;
+    *--first = '\0';
+    do
+        *--first = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    char *end = stpcpy(task->name, cord_kind_name((cord_kind)task->kind));
+    *end++ = '-';
+    memcpy(end, first, (size_t)(digits + sizeof digits - first));
+}
+
 const char *cord_task_name(const cord_task *asked)
 {
     struct cord_task *task = (struct cord_task *)(uintptr_t)asked;
+    if (task->number == 0)
+        return task->name;
     cordi_spin_lock(&task->end, CORDI_END_SPIN);
-    if (task->name[0] == '\0' && task->number != 0) {
-        char digits[12], *first = digits + sizeof digits;
-        uint32_t number = task->number;
-        *--first = '\0';
-        do
-            *--first = (char)('0' + number % 10);
-        while ((number /= 10) != 0);
-        char *end = stpcpy(task->name, cord_kind_name((cord_kind)task->kind));
-        *end++ = '-';
-        memcpy(end, first, (size_t)(digits + sizeof digits - first));
-    }
+    if (task->name[0] == '\0')
+        make_name(task, task->number);
     cordi_spin_unlock(&task->end, CORDI_END_SPIN);
     return task->name;
 }
@@ -150,10 +155,15 @@ void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_opt
     task->daemon = options->daemon;
     task->wake_fd = task->pidfd = -1;
     atomic_init(&task->references, 1);
-    if (options->name != NULL)
+    if (options->name != NULL) {
         snprintf(task->name, sizeof task->name, "%s", options->name);
+        return;
+    }
+    uint32_t number = (uint32_t)cordi_word_add(&cordi_runtime.numbers[kind], 1) + 1;
+    if (kind == CORD_PROCESS) /* at once: a child that is killed must not hold a lock which its parent takes */
+        make_name(task, number);
     else
-        task->number = (uint32_t)cordi_word_add(&cordi_runtime.numbers[kind], 1) + 1;
+        task->number = number;
 }
 
 static size_t rounded(size_t size)

@@ -85,7 +85,7 @@ struct cord_task {
     void *block;           /* what to free, or unmap when shared */
     struct cordi_wait_note note;
     int detail_code; /* the answer that detail belongs to */
-    uint32_t number; /* for its name, while that is empty */
+    uint32_t number; /* its name is made of it when asked for; 0: it has one */
     char name[32];   /* from here on not zeroed at the start */
     char detail[160];
 };
