@@ -25,8 +25,13 @@
 enum { FRAME_ENTRY, FRAME_ARG, FRAME_WORDS = 4 }; /* two zero words end frame-pointer walks */
 
 #if CORDI_ASAN || CORDI_TSAN
-/* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. */
+/* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. (To clang
+ * no_sanitize means memory accesses only: enter() would tell of its end in the wrong one.) */
+#if __has_attribute(disable_sanitizer_instrumentation)
+#define UNTRACKED __attribute__((disable_sanitizer_instrumentation, noinline))
+#else
 #define UNTRACKED __attribute__((no_sanitize("address", "thread"), noinline))
+#endif
 
 /* The first function on a new stack: the tools are told of its first moment and of its last. */
 UNTRACKED static struct cordi_ctx *enter(void *arg)
