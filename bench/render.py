@@ -65,7 +65,8 @@ def summary_block(results, chinese):
     if chinese:
         echo = ["TCP 回显，都与裸循环相比（速度越大越好，CPU 越小越好）：", *map(in_chinese, echo[1:])]
         tasks = ["任务，每次的 CPU 纳秒（越小越好）：", *map(in_chinese, tasks[1:])]
-    return [*echo, "", *tasks]
+    picture = f"![{charts.CHARTS['tasks'].title}](docs/charts/tasks.svg)"
+    return [*echo, "", *tasks, *(["", picture] if os.path.exists(f"{DOCS}/charts/tasks.svg") else [])]
 
 
 def replace(path, name, lines):

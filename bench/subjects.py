@@ -93,10 +93,10 @@ def without(competitors, names):
     return {name: competitor for name, competitor in competitors.items() if name not in names}
 
 
-def echo(name, left_out=(), **options):
-    """options: connections, rate (messages a second; none: closed loop), size and depth."""
+def echo(name, left_out=(), more=None, **options):
+    """options: connections, rate (messages a second; none: closed loop), size and depth. more: of the subject."""
     return Subject(f"echo {name}", f"TCP echo, {name}", "tcp", without(ECHO, left_out), ("per_second", "cpu_us"), RAW,
-                   ("per_second", "cpu_us"), options, long=options["connections"] > 5000)
+                   ("per_second", "cpu_us"), options, **(more or {}))
 
 
 BARE = "bare switch"  # ours, what each of the next is measured by
@@ -131,7 +131,7 @@ SUBJECTS = [
           ("pthreads, one CPU",)),
     echo("64 connections", connections=64),
     echo("1000 connections", THREADS, connections=1000),
-    echo("10,000 connections", THREADS, connections=10000),
+    echo("10,000 connections", THREADS, {"seconds": 2, "rounds": 4, "long": True}, connections=10000),
     echo("64 connections, 60,000 messages/s", SLOW, connections=64, rate=60000),
     echo("1000 connections, 60,000 messages/s", SLOW, connections=1000, rate=60000),
     echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
