@@ -87,6 +87,7 @@ int cordi_coroutine_start(struct cord_task *task, cord_loop where)
     struct cordi_loop *own = where == CORD_LOOP_ANY ? cordi_thread()->loop : NULL;
     if (own != NULL && own->team != NULL) {
         cordi_team_put(own->team, task);
+        own->budget = 0; /* when this one waits or yields, the loop looks what it may take itself */
         return 0;
     }
     int rc = cordi_loop_for_start(&task->loop);

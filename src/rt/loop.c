@@ -206,30 +206,43 @@ static void fire_timers(struct cordi_loop *loop)
     }
 }
 
+static void run_next(struct cordi_loop *loop)
+{
+    struct cord_task *next = next_ready(loop);
+    if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
+        cordi_debug_turn_begins(loop, next);
+    resume(loop, &loop->ctx, next);
+    while (loop->on_host != NULL) {
+        void (*fn)(void *) = loop->on_host;
+        loop->on_host = NULL;
+        fn(loop->on_host_arg); /* still as the caller */
+        resume(loop, &loop->ctx, loop->caller);
+    }
+    loop->thread->current = loop->host;
+    if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
+        cordi_debug_turn_ends(loop);
+}
+
 static bool take_unstarted(struct cordi_loop *loop)
 {
     return loop->team != NULL && cordi_team_take(loop);
 }
 
+/* Each is taken when it is its turn to run, so that those behind it are there for other loops. */
+static void run_unstarted(struct cordi_loop *loop)
+{
+    for (int i = 0; i < CORDI_STARTS && take_unstarted(loop); i++) {
+        loop->budget = 1;
+        run_next(loop);
+    }
+}
+
 static void run_ready(struct cordi_loop *loop)
 {
+    run_unstarted(loop);
     loop->budget = CORDI_STRETCH;
-    bool more = take_unstarted(loop) || !cordi_list_empty(&loop->ready);
-    for (; loop->budget > 0 && more; more = !cordi_list_empty(&loop->ready) || take_unstarted(loop)) {
-        struct cord_task *next = next_ready(loop);
-        if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
-            cordi_debug_turn_begins(loop, next);
-        resume(loop, &loop->ctx, next);
-        while (loop->on_host != NULL) {
-            void (*fn)(void *) = loop->on_host;
-            loop->on_host = NULL;
-            fn(loop->on_host_arg); /* still as the caller */
-            resume(loop, &loop->ctx, loop->caller);
-        }
-        loop->thread->current = loop->host;
-        if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
-            cordi_debug_turn_ends(loop);
-    }
+    while (loop->budget > 0 && !cordi_list_empty(&loop->ready))
+        run_next(loop);
 }
 
 /* Of two spans, of which those below 0 are for ever. */

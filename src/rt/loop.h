@@ -24,7 +24,7 @@ struct cord_task;
 struct cordi_thread;
 struct cordi_team;
 
-enum { CORDI_TURN = 64, CORDI_STRETCH = 32 };
+enum { CORDI_TURN = 64, CORDI_STRETCH = 32, CORDI_STARTS = 16 };
 
 struct cordi_loop {
     struct cordi_list ready; /* coroutines that can go on, first come first served */
