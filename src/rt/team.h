@@ -3,8 +3,9 @@
  * A coroutine that was started for CORD_LOOP_ANY waits in one queue of its run, under a spin bit, and the loop that
  * takes it resumes it at once: so it is bound to a loop when it first runs and no earlier, and no loop keeps others
  * from a task that it has no time for. A loop with less than its equal share of such tasks takes some in each turn, one
- * by one; one that has its share and nothing to do takes what has waited for a millisecond. That is all the balancing: connections, which live long, end up evenly spread, and behind a loop that
- * computes nothing waits for long. A start wakes at most one loop, the one with the least among those asleep.
+ * by one; one that has its share and nothing to do takes what has waited for a millisecond. That is all the balancing:
+ * connections, which live long, end up evenly spread, and behind a loop that computes nothing waits for long. A start
+ * wakes at most one loop, the one with the least among those asleep.
  *
  * A queue for each loop with stealing was rejected: it is more to go through when a loop looks for work, and pays where
  * starts are so frequent that one spin bit is too narrow. Counting who is busy was rejected for placing: the loop that
