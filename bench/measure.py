@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import time
@@ -82,6 +83,24 @@ def idle(name, competitor, seconds, connections, cpu=0):
         return {name: {"bytes": (now - before) / connections}}
 
 
+def switches(pid):
+    """How often its threads have gone to sleep."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="utf-8") as file:
+            total += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", file.read(), re.MULTILINE)[1])
+    return total
+
+
+def wakeups(name, competitor, seconds, connections, cpu=0):
+    """How often a second a server wakes up whose connections say nothing."""
+    with served(competitor, seconds, cpu, "load", connections, seconds) as (serving, _, _before):
+        time.sleep(0.5)
+        before, begin = switches(serving.pid), time.monotonic()
+        time.sleep(seconds)
+        return {name: {"wakeups": (switches(serving.pid) - before) / (time.monotonic() - begin)}}
+
+
 def parked(name, competitor, seconds, cpu=0):
     """What a program's memory grows by for each task that waits."""
     running = start(competitor, cpu, seconds, stdin=subprocess.PIPE)
@@ -115,7 +134,7 @@ def program(name, competitor, seconds, cpu=0):
     return rows
 
 
-RUN = {"tcp": tcp, "udp": udp, "idle": idle, "parked": parked, "program": program}
+RUN = {run.__name__: run for run in (tcp, udp, idle, wakeups, parked, program)}
 
 
 def medians(runs, base, ratios):

@@ -6,6 +6,7 @@ figures are, is the subject's `run` (measure.py):
     tcp      an echo server that prints "listening PORT", under bench/load
     udp      the same under bench/udp_load
     idle     an echo server; `connections` are opened that say nothing: the growth of its memory for each
+    wakeups  the same, how often a second any thread of the server wakes up
     parked   a program that prints "ready" and, when it was given a line, makes as many tasks as its last argument says,
              which wait, and prints "parked": the growth of its memory for each
     program  a program that measures itself. It prints lines of JSON: where there are several, or the competitor has
@@ -30,6 +31,8 @@ FIGURES = {  # figure: heading, format
     "cpu_us": ("CPU us each", "{:.2f}"),
     "p50_us": ("p50 us", "{:,.1f}"),
     "p99_us": ("p99 us", "{:,.0f}"),
+    "max_us": ("longest us", "{:,.0f}"),
+    "wakeups": ("wake-ups a second", "{:,.1f}"),
     "least": ("least served", "{:.2f}"),
     "ns": ("CPU ns each", "{:,.1f}"),
     "bytes": ("bytes each", "{:,.0f}"),
@@ -136,6 +139,15 @@ SUBJECTS = [
     echo("1000 connections, 60,000 messages/s", SLOW, connections=1000, rate=60000),
     echo("64 connections, 16 KiB messages", SLOW, connections=64, size=16384),
     echo("64 connections, 16 messages under way", SLOW, connections=64, depth=16),
+    Subject("one connection", "TCP echo of 64 bytes on one connection, a loop that looks for work for 50 us or sleeps",
+            "tcp", {
+        RAW: built("echo_raw"),
+        "cordage, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
+        "cordage, epoll, spinning": built("echo_cordage", "coroutine", "1", "50us", **EPOLL),
+        "cordage, uring": built("echo_cordage", "coroutine", "1", **URING),
+        "cordage, uring, spinning": built("echo_cordage", "coroutine", "1", "50us", **URING),
+        **without(PEERS_ON_TCP, (RAW,)),
+    }, ("per_second", "p50_us", "p99_us", "cpu_us"), RAW, ("p50_us",), {"connections": 1}, seconds=0.5),
     Subject("two loops", "TCP echo, 1000 connections, on all CPUs, by one loop and by two", "tcp", {
         "cordage, one loop, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
         "cordage, two loops, epoll": built("echo_cordage", "coroutine", "2", **EPOLL),
@@ -147,6 +159,12 @@ SUBJECTS = [
         "epoll": built("wake", **EPOLL),
         "uring": built("wake", **URING),
     }, options={"cpu": None}, rounds=1, long=True, headings={"ns": "ns"}),
+    Subject("latency", "From what a task waits for until it goes on, while two others yield for ever", "program", {
+        "cordage, epoll": built("latency", "SECONDS", **EPOLL),
+        "cordage, uring": built("latency", "SECONDS", **URING),
+    }, ("p50_us", "p99_us", "max_us"), options={"cpu": None}),
+    Subject("idle process", "A server with 64 connections that say nothing, wake-ups a second", "wakeups",
+            without(ECHO, ("Python ThreadingTCPServer",)), ("wakeups",), options={"connections": 64}, rounds=1),
     Subject("udp plain", "UDP echo of 64 bytes, 16 clients with 4 datagrams each under way", "udp", {
         RAW_UDP: built("udp_raw"),
         "cordage, epoll": built("udp_cordage", "many", **EPOLL),

@@ -83,6 +83,9 @@ TARGETS = [
              one("echo 64 connections, 60,000 messages/s", ours, "cpu_us/base"), "<=", 1.05) for ours in BOTH),
     *(Target(f"{cell}: {ours}, of the raw loop", one(f"echo {cell}", ours, "per_second/base"), ">=", 0.97)
       for cell in ("64 connections, 16 KiB messages", "64 connections, 16 messages under way") for ours in BOTH),
+    *(Target(f"One connection, half of the round trips take: {backend} with spin, of without",
+             quotient("one connection", f"cordage, {backend}, spinning", f"cordage, {backend}", "p50_us"), "<=", 0.5)
+      for backend in ("epoll", "uring")),
     *(Target(f"UDP echo, plain: {ours}, of a raw recvmmsg loop", one("udp plain", ours, "per_second/base"), ">=", 0.95)
       for ours in BOTH),
     *(Target(f"UDP echo, trains of 50: {ours}, of plain", one("udp trains", ours, "per_second/base"), ">=", 20)
@@ -99,6 +102,11 @@ TARGETS = [
     *(Target(f"Memory of a server for each of 19,000 idle connections: {ours}",
              one("idle connections", ours, "bytes"), "<=", 4.5 * 1024, " bytes", "{:,.0f}") for ours in BOTH),
     *(target for backend in ("epoll", "uring") for target in wakes(backend)),
+    *(Target(f"Latency of {what} while two tasks yield for ever, 99 of 100: {backend}",
+             one("latency", f"cordage, {backend}, {case}", "p99_us"), "<", 1000, " us", "{:,.0f}")
+      for what, case in (("data", "data"), ("a timer", "timer")) for backend in ("epoll", "uring")),
+    *(Target(f"Idle process: {ours}", one("idle process", ours, "wakeups"), "<=", 0, " wake-ups/s", "{:.1f}")
+      for ours in BOTH),
     *(Target(f"A timer armed and cancelled with {int(count):,} armed, the dearer way",
              most("timers", count, "arm, cancel", "replace the oldest"), "<=", 20, " ns", "{:.1f}")
       for count in ("10000", "1000000")),
