@@ -114,6 +114,66 @@ MODE_TEST(all_sockets_are_closed_under_their_waiters)
     crowd_end(&crowd, 9);
 }
 
+/* The loop knows a socket once a call has waited. Whoever closes it then, its peer is told before close returns. */
+static int close_and_look(void *arg)
+{
+    cord_socket *pair = arg;
+    char byte;
+    cord_close(&pair[0]);
+    return (int)cord_recv(pair[1], &byte, 1, CORD_NOWAIT);
+}
+
+static void close_on(const cord_task_options *options)
+{
+    cord_socket pair[2];
+    cord_task *closer;
+    char byte;
+    ok(cord_socket_pair(pair, CORD_UNIX));
+    is(cord_recv(pair[0], &byte, 1, cord_in(CORD_MILLISECOND)), -ETIMEDOUT);
+    ok(cord_task_start(&closer, close_and_look, pair, sizeof pair, options));
+    join(closer, 0);
+    cord_close(&pair[1]);
+}
+
+MODE_TEST(socket_closed_by_any_task_is_gone_on_return)
+{
+    const cord_task_options thread = { .kind = CORD_THREAD }, coroutine = { .kind = CORD_COROUTINE };
+    close_on(&thread);
+    close_on(&coroutine);
+    for (int i = 0; i < 100; i++) /* the slot again, and the kernel's answers of the last time */
+        close_on(&thread);
+}
+
+static int accept_in_vain(void *arg)
+{
+    cord_socket *listener = arg, none;
+    ok(cord_listen(listener, "tcp:127.0.0.1:0", NULL));
+    is(cord_accept(*listener, &none, NULL, cord_in(CORD_MILLISECOND)), -ETIMEDOUT);
+    return 4;
+}
+
+static void connect_to_closed(const char *backend)
+{
+    cord_socket listener, none;
+    cord_address address;
+    char text[CORD_ADDRESS_TEXT];
+    use_backend(backend);
+    is(cord_run(accept_in_vain, &listener, NULL), 4);
+    ok(cord_local(listener, &address));
+    cord_close(&listener);
+    is(cord_connect(&none, cord_address_text(&address, text, sizeof text), NULL, soon()), -ECONNREFUSED);
+}
+
+PLAIN_TEST(listener_of_an_ended_loop_is_gone_when_closed_epoll)
+{
+    connect_to_closed("epoll");
+}
+
+PLAIN_TEST(listener_of_an_ended_loop_is_gone_when_closed_uring)
+{
+    connect_to_closed("uring");
+}
+
 static int recv_sent_byte(void *arg)
 {
     cord_socket pair[2];
@@ -230,10 +290,12 @@ PLAIN_TEST(set_up_that_works_and_requests_that_do_not_fall_back_to_epoll)
 
 int main(void)
 {
-    return run_tests("backend", MODE(all_waiters_get_their_byte), MODE(all_waiters_are_cancelled_and_no_byte_is_lost),
-                     MODE(all_deadlines_pass), MODE(all_sockets_are_closed_under_their_waiters),
-                     MODE(forked_child_waits_with_a_loop_of_its_own), MODE(backend_is_the_one_asked_for),
-                     PLAIN(forbidden_set_up_falls_back_to_epoll),
-                     PLAIN(wait_that_the_kernel_has_no_room_for_leaves_the_loop_to_others),
-                     PLAIN(set_up_that_works_and_requests_that_do_not_fall_back_to_epoll), END);
+    return run_tests(
+        "backend", MODE(all_waiters_get_their_byte), MODE(all_waiters_are_cancelled_and_no_byte_is_lost),
+        MODE(all_deadlines_pass), MODE(all_sockets_are_closed_under_their_waiters),
+        MODE(socket_closed_by_any_task_is_gone_on_return), PLAIN(listener_of_an_ended_loop_is_gone_when_closed_epoll),
+        PLAIN(listener_of_an_ended_loop_is_gone_when_closed_uring), MODE(forked_child_waits_with_a_loop_of_its_own),
+        MODE(backend_is_the_one_asked_for), PLAIN(forbidden_set_up_falls_back_to_epoll),
+        PLAIN(wait_that_the_kernel_has_no_room_for_leaves_the_loop_to_others),
+        PLAIN(set_up_that_works_and_requests_that_do_not_fall_back_to_epoll), END);
 }

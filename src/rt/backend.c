@@ -52,7 +52,7 @@ const char *cord_backend(char *why, size_t size)
     if (rc >= 0)
         rc = backend->open(&probe);
     if (rc == 0)
-        backend->close(&probe);
+        backend->close(&probe, false);
     else
         backend = &cordi_backend_epoll;
     if (why != NULL && rc < 0)

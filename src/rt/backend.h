@@ -1,13 +1,15 @@
 /* rt/backend.h - what a loop waits with. A backend is this table of functions; both pass the same tests.
  *
- * A wait for readiness is a cordi_arm on the waiting task's stack. arm() sees to it that cordi_io_event() is called
- * with the descriptor's handle once it may be ready; disarm() ends that, and after it nothing refers to the arm any
- * more: a backend whose kernel still holds it waits for the completion there. Events may be spurious: the task tries
- * again. All functions are called on the loop's thread, but forget().
+ * A descriptor is registered once, at its first wait, with the loop that waits: its home. From then on the backend
+ * calls cordi_io_event() whenever something about it changes (edges, not levels), until the registration is taken back;
+ * tasks of other loops are served from there too. Events may be spurious: the task tries again. A registration is
+ * always taken back before the descriptor is closed: in epoll a copy in a forked child would keep it alive, in io_uring
+ * it holds the open file. All functions are called on the loop's thread, but forget().
  */
 #ifndef CORDI_RT_BACKEND_H
 #define CORDI_RT_BACKEND_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,33 +17,42 @@
 
 struct cordi_loop;
 
-struct cordi_arm {
-    struct cordi_io *io;
-    uint64_t handle; /* of the socket; told to cordi_io_event() */
-    enum cordi_direction direction;
-    void *buf;                   /* not NULL: read into it; only for a backend that receives */
-    size_t size;                 /* of buf */
-    int result;                  /* of that read, once not pending; -EAGAIN: none was made */
-    bool pending;                /* the backend's: the kernel holds a request that names this arm */
-    struct cord_task *canceller; /* the backend's: parked until then */
-};
-
 struct cordi_backend {
     const char *name;
-    bool receives;                        /* it can make the read itself (arm->buf), which saves a system call */
-    int (*open)(struct cordi_loop *loop); /* -errno: the next backend is tried */
-    void (*close)(struct cordi_loop *loop);
-    int (*arm)(struct cordi_loop *loop, struct cordi_arm *arm); /* under io's spin bit. -errno: it cannot be waited for
-                                                                    (-EPERM: a file, which is always ready) */
-    void (*disarm)(struct cordi_loop *loop, struct cordi_arm *arm);
-    void (*forget)(struct cordi_io *io); /* before its descriptor is closed; any thread, nobody waits */
+    int (*open)(struct cordi_loop *loop);                /* -errno: the next backend is tried */
+    void (*close)(struct cordi_loop *loop, bool forked); /* forked: in a child, which closes its copies only */
+
+    /* Registers a descriptor that has no home; under io's spin bit. -errno: it cannot be waited for (-EPERM: a file,
+     * which is always ready). */
+    int (*arm)(struct cordi_loop *loop, struct cordi_io *io);
+
+    /* Takes a registration back; under io's spin bit, any thread, nobody waits. True: at once. False: by a
+     * CORDI_EVENT_GONE from its loop's next turn. */
+    bool (*forget)(struct cordi_io *io);
+
     void (*wait)(struct cordi_loop *loop, int64_t timeout); /* ns, 0: look only, < 0: for ever. Ends when the loop's
                                                                wake_fd is written */
 };
 
 extern const struct cordi_backend cordi_backend_epoll, cordi_backend_uring;
 
-enum { CORDI_EVENT_READ = 1, CORDI_EVENT_WRITE = 2, CORDI_EVENT_END = 4 /* with READ: the peer has finished */ };
+/* What is asked for at a registration; the same bits for poll(2), epoll(7) and io_uring(7). */
+enum { CORDI_EVENTS = POLLIN | POLLOUT | POLLRDHUP };
+
+enum {
+    CORDI_EVENT_READ = 1,
+    CORDI_EVENT_WRITE = 2,
+    CORDI_EVENT_END = 4, /* with READ: the peer has finished */
+    CORDI_EVENT_GONE = 8 /* the registration is no more */
+};
+
+/* Of poll(2)'s bits. */
+static inline int cordi_backend_events(unsigned bits)
+{
+    return (bits & (POLLIN | POLLRDHUP | POLLHUP | POLLERR) ? CORDI_EVENT_READ : 0) |
+           (bits & (POLLRDHUP | POLLHUP | POLLERR) ? CORDI_EVENT_END : 0) |
+           (bits & (POLLOUT | POLLHUP | POLLERR) ? CORDI_EVENT_WRITE : 0);
+}
 
 /* From backends: something may go on. Stale handles are ignored. */
 void cordi_io_event(uint64_t handle, int events);

@@ -41,12 +41,6 @@ static struct cordi_io *slot_of(uint64_t handle)
     return chunk != NULL ? &chunk[index % CHUNK] : NULL;
 }
 
-static uint64_t handle_of(const struct cordi_io *io)
-{
-    return (uint64_t)cordi_handle_generation(atomic_load_explicit(&io->word, memory_order_relaxed)) << 32 |
-           (io->index + 1);
-}
-
 static struct cordi_io *take_slot(void)
 {
     struct cordi_io *io = NULL;
@@ -95,7 +89,7 @@ int cordi_io_open(uint64_t *ret, int own_fd)
         atomic_store(&d->turn, TURN_FREE);
     }
     cordi_handle_renew(&io->word);
-    *ret = handle_of(io);
+    *ret = cordi_io_handle(io);
     return 0;
 }
 
@@ -154,6 +148,28 @@ static void wake_all(struct cordi_io *io)
     cordi_wake_list(&claimed);
 }
 
+/* Takes the descriptor out of its home's backend; that may take until the loop's next turn. */
+static void leave_home(struct cordi_io *io)
+{
+    bool asked = false, wait = true;
+    while (wait) {
+        struct cordi_waiter node;
+        cordi_wait_begin(&node, CORDI_UNCANCELLABLE, "its loop, to let a descriptor go");
+        cordi_spin_lock(&io->bits, 1);
+        if (io->home != NULL && !asked && io->home->backend->forget(io)) /* the loop is there while it is home */
+            io->home = NULL;
+        asked = true;
+        wait = io->home != NULL;
+        if (wait)
+            io->closer = &node;
+        cordi_spin_unlock(&io->bits, 1);
+        if (wait)
+            (void)cordi_park(CORD_FOREVER);
+        else
+            cordi_wait_abandon();
+    }
+}
+
 int cordi_io_close(uint64_t handle, void **data)
 {
     struct cordi_io *io = slot_of(handle);
@@ -161,11 +177,7 @@ int cordi_io_close(uint64_t handle, void **data)
         return -EBADF;
     wake_all(io);
     cordi_io_wait_for_users(io);
-    cordi_spin_lock(&io->bits, 1); /* its home cannot end meanwhile */
-    if (io->home != 0)
-        cordi_backend_epoll.forget(io);
-    io->home = 0;
-    cordi_spin_unlock(&io->bits, 1);
+    leave_home(io);
     int fd = io->fd;
     *data = io->data;
     cordi_spin_lock(&table.lock, 1);
@@ -269,19 +281,27 @@ void cordi_io_expect_waiter(uint64_t handle)
         __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
 }
 
-static void wake_both(struct cord_task *const wake[2])
+static void wake_each(struct cord_task *const wake[3])
 {
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         if (wake[i] != NULL)
             cordi_wake(wake[i]);
+}
+
+static struct cord_task *lose_home(struct cordi_io *io)
+{
+    io->home = NULL;
+    return cordi_io_claim_closer(io);
 }
 
 void cordi_io_event(uint64_t handle, int events)
 {
     struct cordi_io *io = slot_of(handle);
-    struct cord_task *wake[2] = { NULL, NULL };
+    struct cord_task *wake[3] = { NULL, NULL, NULL };
     cordi_spin_lock(&io->bits, 1);
-    if (handle_of(io) == handle) {
+    if (cordi_io_handle(io) == handle) {
+        if (events & CORDI_EVENT_GONE)
+            wake[2] = lose_home(io);
         if (events & CORDI_EVENT_END)
             io->direction[CORDI_READ].ended = true;
         if (events & CORDI_EVENT_READ)
@@ -290,14 +310,13 @@ void cordi_io_event(uint64_t handle, int events)
             wake[1] = report(&io->direction[CORDI_WRITE]);
     }
     cordi_spin_unlock(&io->bits, 1);
-    wake_both(wake);
+    wake_each(wake);
 }
 
 enum { LISTED, NOT_NEEDED, NO_ROOM, IS_CLOSED };
 
 /* Makes the node the direction's waiter, unless there is news already. */
-static int list_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node,
-                       struct cordi_arm *arm)
+static int list_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
 {
     struct cordi_loop *loop = node->task->loop;
     struct cordi_direction_state *d = &io->direction[direction];
@@ -310,7 +329,9 @@ static int list_waiter(struct cordi_io *io, enum cordi_direction direction, stru
         answer = NOT_NEEDED;
     } else {
         d->waiter = node;
-        int rc = loop != NULL ? loop->backend->arm(loop, arm) : 0;
+        int rc = loop != NULL && io->home == NULL ? loop->backend->arm(loop, io) : 0;
+        if (rc == 0 && loop != NULL && io->home == NULL)
+            io->home = loop; /* one that ends wakes its waiters */
         if (rc < 0) {
             d->waiter = NULL;
             answer = rc == -EPERM ? NOT_NEEDED /* a file: always ready */ : NO_ROOM;
@@ -344,11 +365,10 @@ static int park_thread(struct cord_task *self, struct cordi_io *const *ios, int 
     return -1;
 }
 
-static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waiter *nodes, struct cordi_arm *arms,
-                      cord_deadline deadline)
+static int wait_listed(struct cordi_io *const *ios, int count, enum cordi_direction direction,
+                       struct cordi_waiter *nodes, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
-    enum cordi_direction direction = arms[0].direction;
     int listed = 0, answer = LISTED, index = -1, rc = 0;
     if (deadline.at == CORD_NOWAIT.at)
         return cordi_fail(-EAGAIN, "not ready");
@@ -362,7 +382,7 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
     for (int i = 0; i < count && answer == LISTED; i++) {
         if (i > 0)
             cordi_wait_join(&nodes[i], &nodes[0]);
-        answer = list_waiter(ios[i], direction, &nodes[i], &arms[i]);
+        answer = list_waiter(ios[i], direction, &nodes[i]);
         if (answer == LISTED)
             listed++;
         else
@@ -386,8 +406,6 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
             index = i;
         else
             unlist_waiter(ios[i], direction, &nodes[i]);
-        if (self->loop != NULL)
-            self->loop->backend->disarm(self->loop, &arms[i]);
     }
     if (answer == NO_ROOM) /* in the kernel, for one more: look again soon, and let the others run meanwhile */
         rc = cord_sleep(CORD_MILLISECOND);
@@ -396,79 +414,59 @@ static int wait_armed(struct cordi_io *const *ios, int count, struct cordi_waite
     return rc < 0 ? rc : index;
 }
 
-static struct cordi_arm arm_of(struct cordi_io *io, enum cordi_direction direction)
-{
-    return (struct cordi_arm){ .io = io, .handle = handle_of(io), .direction = direction, .result = -EAGAIN };
-}
-
 int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline)
 {
     struct cordi_waiter nodes[CORDI_IO_ANY];
-    struct cordi_arm arms[CORDI_IO_ANY];
     assert(count > 0 && count <= CORDI_IO_ANY);
-    for (int i = 0; i < count; i++)
-        arms[i] = arm_of(ios[i], direction);
-    return wait_armed(ios, count, nodes, arms, deadline);
-}
-
-int cordi_io_wait_received(struct cordi_io *io, void *buf, size_t size, cord_deadline deadline, ssize_t *received)
-{
-    struct cordi_waiter node;
-    struct cordi_arm arm = arm_of(io, CORDI_READ);
-    arm.buf = buf;
-    arm.size = size;
-    int rc = wait_armed(&io, 1, &node, &arm, deadline);
-    *received = arm.result == -ECANCELED || arm.result == -EINTR ? -EAGAIN : arm.result;
-    return rc < 0 ? rc : 0;
+    return wait_listed(ios, count, direction, nodes, deadline);
 }
 
 int cordi_io_wait(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline)
 {
     struct cordi_waiter node;
-    struct cordi_arm arm = arm_of(io, direction);
-    int rc = wait_armed(&io, 1, &node, &arm, deadline);
+    int rc = wait_listed(&io, 1, direction, &node, deadline);
     return rc < 0 ? rc : 0;
 }
 
 /* --- all slots --- */
 
-static void each_slot(void (*visit)(struct cordi_io *, uint32_t), uint32_t loop_id)
+static void each_slot(void (*visit)(struct cordi_io *, const struct cordi_loop *), const struct cordi_loop *loop)
 {
     for (uint32_t chunk = 0; chunk < CHUNKS; chunk++) {
         struct cordi_io *slots = atomic_load_explicit(&table.chunks[chunk], memory_order_acquire);
         for (uint32_t i = 0; slots != NULL && i < CHUNK; i++)
-            visit(&slots[i], loop_id);
+            visit(&slots[i], loop);
     }
 }
 
 /* Whoever waits on another loop, or reads next, tries again and registers anew. */
-static void leave_home(struct cordi_io *io, uint32_t loop_id)
+static void end_home(struct cordi_io *io, const struct cordi_loop *loop)
 {
-    struct cord_task *wake[2] = { NULL, NULL };
+    struct cord_task *wake[3] = { NULL, NULL, NULL };
     cordi_spin_lock(&io->bits, 1);
-    if (io->home == loop_id) {
-        io->home = 0;
+    if (io->home == loop) {
+        wake[2] = lose_home(io);
         for (int i = 0; i < 2; i++)
             wake[i] = report(&io->direction[i]);
     }
     cordi_spin_unlock(&io->bits, 1);
-    wake_both(wake);
+    wake_each(wake);
 }
 
-void cordi_io_loop_ends(uint32_t loop_id)
+void cordi_io_loop_ends(const struct cordi_loop *loop)
 {
-    each_slot(leave_home, loop_id);
+    each_slot(end_home, loop);
 }
 
-static void forked(struct cordi_io *io, uint32_t loop_id)
+static void forked(struct cordi_io *io, const struct cordi_loop *loop)
 {
-    (void)loop_id;
+    (void)loop;
     uint64_t word = atomic_load(&io->word);
     if (word & CORDI_CLOSING)
         return; /* free, and in the table's list */
     atomic_store(&io->bits, 0);
     atomic_store(&io->word, word & ~CORDI_USERS);
-    io->home = 0;
+    io->home = NULL;
     io->closer = NULL;
     for (int i = 0; i < 2; i++) {
         struct cordi_direction_state *d = &io->direction[i];
@@ -488,5 +486,5 @@ void cordi_io_after_fork(bool child)
 {
     cordi_spin_unlock(&table.lock, 1);
     if (child)
-        each_slot(forked, 0);
+        each_slot(forked, NULL);
 }

@@ -67,7 +67,8 @@ enum { CORDI_IO_ANY = 8 };
 int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline);
 
 /* For the loops: one ends, and its registrations with it; a process was forked, and has no waiters but its own. */
-void cordi_io_loop_ends(uint32_t loop_id);
+struct cordi_loop;
+void cordi_io_loop_ends(const struct cordi_loop *loop);
 void cordi_io_before_fork(void);
 void cordi_io_after_fork(bool child);
 

@@ -10,6 +10,7 @@
 #include <cordage/time.h>
 
 #include "base/list.h"
+#include "rt/handle.h"
 #include "rt/park.h"
 
 enum { TURN_FREE = 0, TURN_TAKEN = 1, TURN_WANTED = 2 /* taken, and look at the queue when it ends */ };
@@ -34,19 +35,24 @@ struct cordi_io {
     struct cordi_direction_state direction[2]; /* a free slot is in the table's list by direction[0].queue */
     struct cordi_waiter *closer;
     uint32_t index;
-    uint32_t home; /* id of the loop whose epoll has it, 0: none; under the spin bit */
-    int home_epoll;
+    struct cordi_loop
+        *home; /* whose backend has it, NULL: none; under the spin bit, set to NULL before the loop is gone */
 };
+
+static inline uint64_t cordi_io_handle(const struct cordi_io *io)
+{
+    return (uint64_t)cordi_handle_generation(atomic_load_explicit(&io->word, memory_order_relaxed)) << 32 |
+           (io->index + 1);
+}
 
 /* After cordi_handle_close(): until the last user has left. */
 void cordi_io_wait_for_users(struct cordi_io *io);
 
+/* Under the spin bit: takes a closer that waits; not NULL: a wake is owed to it. */
+struct cord_task *cordi_io_claim_closer(struct cordi_io *io);
+
 /* For a backend with many events in hand: fetches the slot's, then the waiter's memory ahead of cordi_io_event(). */
 void cordi_io_expect(uint64_t handle);
 void cordi_io_expect_waiter(uint64_t handle);
-
-/* As cordi_io_wait() for reading from a stream, in a coroutine whose backend receives: with *received other than
- * -EAGAIN the read is made, whatever the answer to the wait is. */
-int cordi_io_wait_received(struct cordi_io *io, void *buf, size_t size, cord_deadline deadline, ssize_t *received);
 
 #endif

@@ -12,19 +12,22 @@
 #include "rt/io.h"
 #include "rt/park.h"
 
+struct cord_task *cordi_io_claim_closer(struct cordi_io *io)
+{
+    struct cordi_waiter *closer = io->closer;
+    if (closer == NULL)
+        return NULL;
+    struct cord_task *task = closer->task;
+    io->closer = NULL;
+    return cordi_waiter_claim(closer) ? task : NULL;
+}
+
 void cordi_io_put(struct cordi_io *io)
 {
-    struct cord_task *wake = NULL;
     if (!cordi_handle_leave(&io->word))
         return;
     cordi_spin_lock(&io->bits, 1);
-    if (io->closer != NULL) {
-        struct cordi_waiter *closer = io->closer;
-        struct cord_task *task = closer->task;
-        io->closer = NULL;
-        if (cordi_waiter_claim(closer))
-            wake = task;
-    }
+    struct cord_task *wake = cordi_io_claim_closer(io);
     cordi_spin_unlock(&io->bits, 1);
     if (wake != NULL)
         cordi_wake(wake);

@@ -76,19 +76,6 @@ static bool took_all(const struct cordi_io *io, const struct msghdr *message, in
     return (size_t)count < room;
 }
 
-/* Waits, and where the backend can do both, reads too: then *count is not -EAGAIN. */
-static int wait_to_read(struct cord_task *self, struct cordi_io *io, struct msghdr *message, int flags,
-                        cord_deadline deadline, ssize_t *count)
-{
-    const struct iovec *piece = message->msg_iov;
-    bool simple = io->type == SOCK_STREAM && flags == 0 && plain(message);
-    if (!simple || piece->iov_len == 0 || self->loop == NULL || !self->loop->backend->receives)
-        return cordi_io_wait(io, CORDI_READ, deadline);
-    message->msg_flags = 0;
-    message->msg_namelen = 0;
-    return cordi_io_wait_received(io, piece->iov_base, piece->iov_len, deadline, count);
-}
-
 /* A datagram socket whose reading side was shut down: a blocking recv(2) answers 0 there, but one that does not block
  * says EAGAIN for ever, while poll(2) calls it readable. */
 static bool shut_down(const struct cordi_io *io)
@@ -106,8 +93,8 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
         int rc = 0;
         ssize_t count = -EAGAIN;
         if (wait_first)
-            rc = wait_to_read(self, io, message, flags, deadline, &count);
-        if (count == -EAGAIN && (rc == 0 || rc == -ETIMEDOUT)) /* out of time, but never without having tried */
+            rc = cordi_io_wait(io, CORDI_READ, deadline);
+        if (rc == 0 || rc == -ETIMEDOUT) /* out of time, but never without having tried */
             count = try_read(io, message, flags);
         d->drained = took_all(io, message, flags, count);
         if (count != -EAGAIN)

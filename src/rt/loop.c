@@ -49,9 +49,9 @@ void cordi_loop_close(struct cordi_loop *loop)
     cordi_spin_unlock(&cordi_runtime.lock, 1);
     while (cordi_inbox_in_use(&loop->inbox) || atomic_load(&loop->debug.askers) > 0)
         cordi_proc_yield();
+    cordi_io_loop_ends(loop);
     cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
-    cordi_io_loop_ends(loop->id);
-    loop->backend->close(loop);
+    loop->backend->close(loop, false);
     cordi_stack_cache_close(&loop->stacks);
     cordi_fault_thread_end(&loop->alternate);
     loop->thread->loop = NULL;
@@ -408,7 +408,7 @@ void cordi_loops_after_fork(void)
     while (at != &cordi_runtime.loops) {
         struct cordi_loop *loop = CORDI_ITEM(at, struct cordi_loop, link);
         at = at->next;
-        loop->backend->close(loop); /* its copies of descriptors; the parent's stay */
+        loop->backend->close(loop, true); /* its copies of descriptors; the parent's stay */
         loop->thread->loop = NULL;
     }
     cordi_list_init(&cordi_runtime.loops);

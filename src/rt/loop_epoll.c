@@ -1,9 +1,8 @@
 /* rt/loop_epoll.c - the epoll backend.
  *
- * A descriptor is registered once, edge-triggered, at its first wait, with the loop that waits: its home. Waits of
- * tasks on other loops are served from there. EPOLL_CTL_DEL comes before close, always: a copy of the descriptor in
- * a forked child would keep the registration alive.
- * Level-triggered with one EPOLL_CTL_MOD a wait was rejected: it costs a system call each time.
+ * A descriptor is registered edge-triggered, and EPOLL_CTL_DEL comes before close, always: a copy of the descriptor in
+ * a forked child would keep the registration alive. Level-triggered with one EPOLL_CTL_MOD a wait was rejected: it
+ * costs a system call each time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,9 +20,10 @@ struct state {
     struct epoll_event events[EVENTS];
 };
 
-static void close_state(struct cordi_loop *loop)
+static void close_state(struct cordi_loop *loop, bool forked)
 {
     struct state *state = loop->state;
+    (void)forked;
     cordi_fd_close(state->epoll);
     free(state);
     loop->state = NULL;
@@ -44,34 +44,21 @@ static int open_state(struct cordi_loop *loop)
     loop->state = state;
     rc = cordi_fd_epoll_add(state->epoll, loop->host->wake_fd, EPOLLIN, 0); /* no handle is 0 */
     if (rc < 0)
-        close_state(loop);
+        close_state(loop, false);
     return rc;
 }
 
-static int arm(struct cordi_loop *loop, struct cordi_arm *arm)
+static int arm(struct cordi_loop *loop, struct cordi_io *io)
 {
-    struct state *state = loop->state;
-    struct cordi_io *io = arm->io;
-    int rc;
-    if (io->home != 0) /* a home that ends wakes its waiters */
-        return 0;
-    rc = cordi_fd_epoll_add(state->epoll, io->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, arm->handle);
-    if (rc < 0)
-        return rc;
-    io->home = loop->id;
-    io->home_epoll = state->epoll;
-    return 0;
+    const struct state *state = loop->state;
+    return cordi_fd_epoll_add(state->epoll, io->fd, CORDI_EVENTS | EPOLLET, cordi_io_handle(io));
 }
 
-static void disarm(struct cordi_loop *loop, struct cordi_arm *arm)
+static bool forget(struct cordi_io *io)
 {
-    (void)loop; /* the registration stays; io.c has taken the waiter out */
-    (void)arm;
-}
-
-static void forget(struct cordi_io *io)
-{
-    (void)cordi_fd_epoll_remove(io->home_epoll, io->fd);
+    const struct state *state = io->home->state;
+    (void)cordi_fd_epoll_remove(state->epoll, io->fd);
+    return true;
 }
 
 static void wait(struct cordi_loop *loop, int64_t timeout)
@@ -83,20 +70,12 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
     for (int i = 0; i < count; i++)
         cordi_io_expect_waiter(state->events[i].data.u64);
     for (int i = 0; i < count; i++) {
-        uint32_t events = state->events[i].events;
         uint64_t handle = state->events[i].data.u64;
         if (handle == 0) {
             cordi_fd_event_clear(loop->host->wake_fd);
             continue;
         }
-        int report = 0;
-        if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-            report |= CORDI_EVENT_READ;
-        if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-            report |= CORDI_EVENT_END;
-        if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-            report |= CORDI_EVENT_WRITE;
-        cordi_io_event(handle, report);
+        cordi_io_event(handle, cordi_backend_events(state->events[i].events));
     }
 }
 
@@ -105,7 +84,6 @@ const struct cordi_backend cordi_backend_epoll = {
     .open = open_state,
     .close = close_state,
     .arm = arm,
-    .disarm = disarm,
     .forget = forget,
     .wait = wait,
 };

@@ -13,8 +13,7 @@ enum {
     SUBMISSIONS = 256,
     COMPLETIONS = 4096, /* more than that are kept by the kernel */
     BATCH = 64,
-    SUBMIT_TRIES = 3,
-    RECEIVE = 1 << 30 /* of one request */
+    SUBMIT_TRIES = 3
 };
 
 struct cordi_uring {
@@ -105,41 +104,36 @@ static int get_entry(struct cordi_uring *ring, struct io_uring_sqe **ret)
     return rc < 0 ? rc : -EBUSY;
 }
 
-int cordi_uring_poll(struct cordi_uring *ring, int fd, unsigned events, bool repeated, uint64_t data)
+int cordi_uring_poll(struct cordi_uring *ring, int fd, unsigned events, uint64_t data)
 {
     struct io_uring_sqe *sqe;
     int rc = get_entry(ring, &sqe);
     if (rc < 0)
         return rc;
-    if (repeated)
-        io_uring_prep_poll_multishot(sqe, fd, events);
-    else
-        io_uring_prep_poll_add(sqe, fd, events);
+    io_uring_prep_poll_multishot(sqe, fd, events);
     sqe->user_data = data;
     return 0;
 }
 
-int cordi_uring_recv(struct cordi_uring *ring, int fd, void *buf, size_t size, uint64_t data)
+static int cancel(struct cordi_uring *ring, uint64_t data, int flags)
 {
     struct io_uring_sqe *sqe;
     int rc = get_entry(ring, &sqe);
     if (rc < 0)
         return rc;
-    io_uring_prep_recv(sqe, fd, buf, size < RECEIVE ? size : RECEIVE, 0);
-    sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-    sqe->user_data = data;
+    io_uring_prep_cancel64(sqe, data, flags);
+    sqe->user_data = 0;
     return 0;
 }
 
 int cordi_uring_cancel(struct cordi_uring *ring, uint64_t data)
 {
-    struct io_uring_sqe *sqe;
-    int rc = get_entry(ring, &sqe);
-    if (rc < 0)
-        return rc;
-    io_uring_prep_cancel64(sqe, data, 0);
-    sqe->user_data = 0;
-    return 0;
+    return cancel(ring, data, 0);
+}
+
+int cordi_uring_cancel_all(struct cordi_uring *ring)
+{
+    return cancel(ring, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 }
 
 /* TSan runs a signal's handler only in a system call that it knows: there the sleep is a poll(2) of the ring. The
