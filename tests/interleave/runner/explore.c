@@ -156,7 +156,7 @@ static void at_the_end(void)
 {
     const char *stuck = NULL, *what = NULL;
     for (int i = 0; i < run.count; i++)
-        if (!run.tasks[i].at.done) {
+        if (!run.tasks[i].at.done && (stuck == NULL || !run.tasks[i].at.resting)) {
             stuck = run.tasks[i].name;
             what = run.tasks[i].next;
         }
