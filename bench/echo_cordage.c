@@ -1,4 +1,5 @@
-/* bench/echo_cordage.c - the same echo server by cord_serve(); `echo_cordage [KIND [LOOPS]]`, CORD_BACKEND as usual.
+/* bench/echo_cordage.c - the same echo server by cord_serve(); `echo_cordage [KIND [LOOPS [SPIN]]]`, SPIN as 50us,
+ * CORD_BACKEND as usual.
  * Prints "listening PORT" and serves until it is killed. */
 #include <cordage.h>
 
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
     cord_server_options how = { .ready = ready, .quiet = true, .max_connections = 20000 };
     cord_run_options loops = { .loops = argc > 2 ? (uint32_t)atoi(argv[2]) : 1 };
     int rc = argc > 1 ? cord_kind_parse(&how.kind, argv[1]) : 0;
+    if (rc == 0 && argc > 3)
+        rc = cord_span_parse(&loops.spin, argv[3]);
     if (rc == 0)
         rc = cord_run(serve, &how, &loops);
     return cord_report("echo_cordage", rc);

@@ -381,6 +381,118 @@ PLAIN_TEST(spans_are_read_and_refused)
         is(cord_span_parse(&span, bad[i]), -EINVAL);
 }
 
+/* --- turns and spinning --- */
+
+struct crowd {
+    bool done;
+    int resumes, at_deadline; /* of all that compute */
+};
+
+static int64_t busy(int64_t span)
+{
+    int64_t begun = cord_now(), now;
+    do
+        now = cord_now();
+    while (now - begun < span);
+    return now;
+}
+
+struct member {
+    struct crowd *crowd;
+    int64_t deadline;
+};
+
+static int compute_and_yield(void *arg)
+{
+    struct member *member = arg;
+    while (!member->crowd->done) {
+        int64_t now = busy(100 * CORD_MICROSECOND);
+        member->crowd->resumes++;
+        if (member->crowd->at_deadline == 0 && now >= member->deadline)
+            member->crowd->at_deadline = member->crowd->resumes;
+        if (cord_yield() < 0)
+            break;
+    }
+    return 0;
+}
+
+static int sleep_in_a_crowd(void *arg)
+{
+    struct crowd crowd = { 0 };
+    struct member member = { &crowd, cord_now() + 20 * CORD_MILLISECOND };
+    cord_group *group;
+    (void)arg;
+    ok(cord_group_new(&group, NULL));
+    for (int i = 0; i < 2; i++)
+        ok(cord_group_start(group, compute_and_yield, &member, sizeof member));
+    ok(cord_sleep(20 * CORD_MILLISECOND));
+    int late = crowd.resumes - crowd.at_deadline;
+    crowd.done = true;
+    ok(cord_group_join(group, soon()));
+    ck_assert_int_lt(late, 32); /* a turn has 64 when nobody looks at the clock */
+    return 0;
+}
+
+PLAIN_TEST(turn_of_long_resumes_ends_early)
+{
+    is(cord_run(sleep_in_a_crowd, NULL, NULL), 0);
+}
+
+struct rally {
+    cord_event ping, pong;
+};
+
+static int answer(void *arg)
+{
+    struct rally *rally = arg;
+    for (int i = 0; i < 500; i++) {
+        ok(cord_event_wait(&rally->ping, soon()));
+        cord_event_clear(&rally->ping);
+        cord_event_set(&rally->pong);
+    }
+    return 0;
+}
+
+static int64_t cpu_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * CORD_SECOND + t.tv_nsec;
+}
+
+static int rally_then_idle(void *arg)
+{
+    struct rally rally = { CORD_EVENT_INIT, CORD_EVENT_INIT };
+    cord_task_options thread = { .kind = CORD_THREAD };
+    cord_task *task;
+    (void)arg;
+    ok(cord_task_start(&task, answer, &rally, 0, &thread));
+    for (int i = 0; i < 500; i++) {
+        cord_event_set(&rally.ping);
+        ok(cord_event_wait(&rally.pong, soon()));
+        cord_event_clear(&rally.pong);
+    }
+    ok(cord_task_join(task, soon(), NULL));
+    cord_task_free(task);
+    int64_t begun = cpu_time();
+    for (int i = 0; i < 20; i++)
+        ok(cord_sleep(20 * CORD_MILLISECOND));
+    ck_assert_int_lt(cpu_time() - begun, 200 * CORD_MILLISECOND); /* of 400: it gave up looking */
+    return 0;
+}
+
+PLAIN_TEST(loop_that_spins_is_woken_and_gives_up_when_idle)
+{
+    cord_run_options options = { .spin = 10 * CORD_MILLISECOND };
+    is(cord_run(rally_then_idle, NULL, &options), 0);
+}
+
+PLAIN_TEST(spin_out_of_range_einval)
+{
+    is(cord_run(rally_then_idle, NULL, &(cord_run_options){ .spin = -1 }), -EINVAL);
+    is(cord_run(rally_then_idle, NULL, &(cord_run_options){ .spin = 2 * CORD_SECOND }), -EINVAL);
+}
+
 int main(void)
 {
     return run_tests("run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
@@ -392,5 +504,7 @@ int main(void)
                      PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
                      PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),
                      PLAIN(ten_thousand_timers_are_set_and_cancelled),
-                     PLAIN(sleepers_wake_in_the_order_of_their_deadlines), PLAIN(spans_are_read_and_refused), END);
+                     PLAIN(sleepers_wake_in_the_order_of_their_deadlines), PLAIN(spans_are_read_and_refused),
+                     PLAIN(turn_of_long_resumes_ends_early), PLAIN(loop_that_spins_is_woken_and_gives_up_when_idle),
+                     PLAIN(spin_out_of_range_einval), END);
 }

@@ -54,10 +54,16 @@ static inline void cordi_inbox_pushed(struct cordi_inbox *inbox)
     atomic_fetch_sub(&inbox->senders, 1);
 }
 
-/* The rest is for the owner. Takes all: the first that came, linked by `next` to a NULL at the end; NULL: none. */
+/* The rest is for the owner. A look, when it does not sleep. */
+static inline bool cordi_inbox_empty(struct cordi_inbox *inbox)
+{
+    return atomic_load_explicit(&inbox->last, memory_order_relaxed) == NULL;
+}
+
+/* Takes all: the first that came, linked by `next` to a NULL at the end; NULL: none. */
 static inline struct cordi_list *cordi_inbox_take(struct cordi_inbox *inbox)
 {
-    if (atomic_load_explicit(&inbox->last, memory_order_relaxed) == NULL)
+    if (cordi_inbox_empty(inbox))
         return NULL;
     struct cordi_list *item = atomic_exchange(&inbox->last, NULL), *turned = NULL;
     while (item != NULL) {

@@ -15,6 +15,7 @@
 #include "sys/proc.h"
 
 enum { COLD_LINES = 8 };
+static const int64_t LONG_TURN = 200 * CORD_MICROSECOND;
 static const int64_t DOZE = 250 * CORD_MILLISECOND;   /* before asking whether all tasks are asleep for ever */
 static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
 
@@ -84,13 +85,25 @@ static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_
     bury(loop);
 }
 
+/* A turn of many long resumes ends early. The clock costs as much as a resume, so it is not asked for each, and not at
+ * all in a short turn. */
+static void look_at_clock(struct cordi_loop *loop)
+{
+    int64_t now = cordi_clock_now();
+    if (loop->turn_begun == 0)
+        loop->turn_begun = now;
+    else if (now - loop->turn_begun > LONG_TURN)
+        loop->budget = 0;
+}
+
 /* The next one of this turn, NULL when the turn is over. */
 static struct cord_task *next_ready(struct cordi_loop *loop)
 {
     struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
     if (item == NULL)
         return NULL;
-    loop->budget--;
+    if (--loop->budget % 16 == 12)
+        look_at_clock(loop);
     if (loop->ready.next != &loop->ready)
         expect(loop->ready.next);
     return CORDI_ITEM(item, struct cord_task, link);
@@ -251,6 +264,39 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Looks for work for a while before it sleeps: to end the sleep of a CPU takes longer than most answers do. Only as
+ * long as that pays: a look in vain halves the next one, and a pause shorter than the longest look makes it whole
+ * again. */
+static bool spin(struct cordi_loop *loop, int64_t begun, int64_t longest)
+{
+    int64_t span = sooner(loop->spin_now, longest);
+    bool found;
+    do {
+        loop->backend->wait(loop, 0);
+        found = !cordi_list_empty(&loop->ready) || !cordi_inbox_empty(&loop->inbox) || take_unstarted(loop);
+    } while (!found && cordi_clock_now() - begun < span);
+    if (!found)
+        loop->spin_now = loop->spin_now > CORD_MICROSECOND ? loop->spin_now / 2 : 0;
+    return found;
+}
+
+/* Until something may be ready. */
+static void sleep_for(struct cordi_loop *loop, int64_t timeout)
+{
+    int64_t begun = loop->spin > 0 ? cordi_clock_now() : 0;
+    if (loop->spin_now > 0 && spin(loop, begun, timeout))
+        return;
+    timeout = sooner(timeout, cordi_stack_idle());
+    if (!cordi_inbox_sleep(&loop->inbox))
+        timeout = 0;
+    if (timeout != 0 && loop->team != NULL)
+        timeout = sooner(timeout, cordi_team_patience(loop));
+    loop->backend->wait(loop, timeout);
+    cordi_inbox_awake(&loop->inbox);
+    if (loop->spin > 0 && cordi_clock_now() - begun < loop->spin)
+        loop->spin_now = loop->spin;
+}
+
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     int64_t timeout = longest;
@@ -262,13 +308,9 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
             timeout = 0;
     }
     if (timeout != 0)
-        timeout = sooner(timeout, cordi_stack_idle());
-    if (timeout != 0 && !cordi_inbox_sleep(&loop->inbox))
-        timeout = 0;
-    if (timeout != 0 && loop->team != NULL)
-        timeout = sooner(timeout, cordi_team_patience(loop));
-    loop->backend->wait(loop, timeout);
-    cordi_inbox_awake(&loop->inbox);
+        sleep_for(loop, timeout);
+    else
+        loop->backend->wait(loop, 0);
 }
 
 static void turn(struct cordi_loop *loop)

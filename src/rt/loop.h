@@ -31,6 +31,9 @@ struct cordi_loop {
     struct cordi_list tasks; /* all of its coroutines */
     struct cordi_heap timers;
     unsigned budget;        /* resumes left in this turn */
+    int64_t turn_begun;     /* or somewhat later; 0: not known yet */
+    int64_t spin;           /* how long it may look for work before it sleeps */
+    int64_t spin_now;       /* and does, as long as that pays */
     unsigned outside;       /* coroutines that wait for a descriptor */
     unsigned quiet;         /* sleeps in a row that brought nothing, while only a task could wake a task; 2: more */
     bool forsaken;          /* its coroutines can never go on */

@@ -282,6 +282,7 @@ static int open_loops(struct run *run, const cord_run_options *options)
     int rc = cordi_loop_open(&run->loop);
     if (rc < 0)
         return rc;
+    run->loop.spin = run->loop.spin_now = options->spin;
     if (options->loops > 1)
         rc = cordi_team_open(&run->team, &run->loop, options->loops, end_coroutines, run);
     if (rc == 0)
@@ -307,6 +308,9 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     if (options->loops > CORDI_TEAM_MOST)
         return cordi_fail(-EINVAL, "cord_run: %u loops; at most %d, and no more than CPUs help", options->loops,
                           CORDI_TEAM_MOST);
+    if (options->spin < 0 || options->spin > CORD_SECOND)
+        return cordi_fail(-EINVAL, "cord_run: a spin of %lld ns; 0 to a second, and 50 us are plenty",
+                          (long long)options->spin);
     cordi_runtime_start();
     run.root = atomic_fetch_add(&cordi_runtime.roots, 1) + 1;
     run.signals = options->signals == CORD_SIGNALS_DEFAULT;

@@ -59,6 +59,7 @@ static int drive(void *arg)
     struct mate *mate = arg;
     int rc = cordi_loop_open(&mate->loop);
     mate->loop.team = mate->team;
+    mate->loop.spin = mate->loop.spin_now = mate->team->first->spin;
     atomic_store(&mate->state, rc < 0 ? rc : 1);
     if (rc < 0)
         return rc;
