@@ -39,7 +39,7 @@ void cordi_debug_start(void)
     if (text != NULL)
         atomic_store_explicit(&cordi_runtime.debug, parse(text), memory_order_relaxed);
     if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_dump_start();
+        cordi_dump_start(NULL);
 }
 
 /* --- waits --- */

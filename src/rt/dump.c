@@ -178,8 +178,10 @@ void cordi_dump_loop(struct cordi_loop *loop)
 
 void cordi_dump_answer(struct cordi_loop *loop)
 {
-    struct cordi_records *records = coroutines_of(loop);
     uint32_t asked = ASKED;
+    if (atomic_load(&loop->debug.asked) != ASKED) /* what it answered is still being read */
+        return;
+    struct cordi_records *records = coroutines_of(loop);
     if (records == NULL)
         return;
     loop->debug.answer = records;
@@ -262,11 +264,15 @@ static struct cordi_records *dump_loop(struct cordi_loop *loop)
     return records;
 }
 
-static void dump_all(void)
+static void dump_all(struct cord_task *own)
 {
     struct cordi_records *shown = threads_and_processes();
     struct cordi_loop *loop;
     cordi_log("the tasks of process %d:", cordi_proc_pid());
+    if (own != NULL) {
+        struct record record = record_of(own);
+        log_record(&record, cordi_clock_now());
+    }
     if (shown != NULL)
         log_records(shown);
     for (uint32_t id = 0; (loop = next_loop(id)) != NULL;) {
@@ -295,7 +301,6 @@ static void on_quit(int signo)
 static void *run(void *arg)
 {
     int fd = atomic_load(&quit_fd);
-    (void)arg;
     cordi_proc_signals_block(); /* they are the program's */
     cordi_proc_thread_name("cord-dump");
     for (;;) {
@@ -303,18 +308,18 @@ static void *run(void *arg)
         if (cordi_fd_poll(&asked, 1, 0) <= 0)
             continue;
         cordi_fd_event_clear(fd);
-        dump_all();
+        dump_all(arg);
     }
     return NULL;
 }
 
-void cordi_dump_start(void)
+void cordi_dump_start(struct cord_task *own)
 {
     int fd = cordi_fd_event();
     int rc = fd < 0 ? fd : cordi_proc_signal_replace(SIGQUIT, SIG_DFL, on_quit);
     if (rc == 0) {
         atomic_store(&quit_fd, fd);
-        rc = cordi_proc_thread(run, NULL, 0);
+        rc = cordi_proc_thread(run, own, 0);
     }
     if (rc == 0)
         return;

@@ -11,14 +11,16 @@
 
 #include <stdbool.h>
 
+struct cord_task;
 struct cordi_loop;
 
-/* Sets the handler, where SIGQUIT has its default action, and starts the thread. In a child process: again. */
-void cordi_dump_start(void);
+/* Sets the handler, where SIGQUIT has its default action, and starts the thread. own: in a child process, which starts
+ * them again, its task; else NULL. */
+void cordi_dump_start(struct cord_task *own);
 void cordi_dump_after_fork(void); /* in the child, which has no such thread */
 bool cordi_dump_handler(void);    /* both are there */
 
-/* The loop answers; it was asked by its debug.asked. */
+/* The loop answers, if it is asked; its debug.asked is not 0. */
 void cordi_dump_answer(struct cordi_loop *loop);
 
 /* Logs the loop's coroutines, from its own thread. */

@@ -34,7 +34,7 @@ static _Noreturn void child(struct cord_task *task)
     task->pid = cordi_proc_pid();
     cordi_run_signals_after_fork(task);
     if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_dump_start();
+        cordi_dump_start(task);
     cordi_overflow_thread(task);
     cordi_fault_thread_begin(&alternate);
     rc = task->fn(task->arg);
