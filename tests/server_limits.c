@@ -210,12 +210,84 @@ LOOP_KINDS_TEST(limit_of_open_files_pauses_accepting_and_serves_all)
     cord_shared_free(memory);
 }
 
+/* ---- a flood of connections ---- */
+
+enum { HELD = 1, RELEASED = 2 };
+
+/* "h" keeps the whole loop until it is released; "x" notes how many connections were accepted by then. */
+static int hold_or_count(cord_request *request)
+{
+    struct seen *seen = request->state;
+    cord_server_counts now;
+    char order;
+    ssize_t n;
+    while ((n = cord_recv(request->socket, &order, 1, CORD_FOREVER)) == 1) {
+        if (order == 'h') {
+            atomic_store(&seen->step[0], HELD);
+            while (atomic_load(&seen->step[0]) != RELEASED)
+                usleep(100);
+        } else if (order == 'x') {
+            cord_server_stats(request->server, &now);
+            atomic_store(&seen->answer, (int)now.accepted);
+        }
+        n = cord_send(request->socket, &order, 1, CORD_FOREVER);
+        if (n < 0)
+            break;
+    }
+    return (int)n;
+}
+
+static bool is_held(void *seen)
+{
+    return atomic_load(&((struct seen *)seen)->step[0]) == HELD;
+}
+
+/* The listener is ready first and stays so; who was there before is served after a burst and not after all of them. */
+static void flood(cord_kind of, const char *backend)
+{
+    enum { CLIENTS = 400, BURSTS = 64 };
+    choose(of, backend);
+    struct seen *seen = new_seen();
+    struct served served = serve("tcp:127.0.0.1:0", hold_or_count, &(cord_server_options){ .state = seen });
+    cord_socket holder = dial(served.address), old = dial(served.address), sockets[CLIENTS];
+    say(old, "?");
+    hears(old, "?");
+    say(holder, "h");
+    eventually(is_held, seen);
+    for (int i = 0; i < CLIENTS; i++)
+        sockets[i] = dial(served.address); /* they wait in the kernel's queue */
+    say(old, "x");
+    atomic_store(&seen->step[0], RELEASED);
+    hears(old, "x");
+    ck_assert_int_le(atomic_load(&seen->answer), 2 + BURSTS);
+    for (int i = 0; i < CLIENTS; i++) {
+        say(sockets[i], "?");
+        hears(sockets[i], "?");
+        hang_up(&sockets[i]);
+    }
+    hang_up(&old);
+    hang_up(&holder);
+    stop(&served);
+    free_seen(seen);
+}
+
+PLAIN_TEST(flood_of_connections_does_not_keep_an_old_one_waiting_epoll)
+{
+    flood(CORD_COROUTINE, "epoll");
+}
+
+PLAIN_TEST(flood_of_connections_does_not_keep_an_old_one_waiting_uring)
+{
+    flood(CORD_COROUTINE, "uring");
+}
+
 int main(void)
 {
-    return run_tests("server_limits", PROCESSES(killed_child_costs_only_its_connection),
-                     PROCESSES(segfault_in_child_costs_only_its_connection),
-                     PROCESSES(exit_in_child_costs_only_its_connection),
-                     PROCESSES(children_are_distinct_and_leave_no_zombies),
-                     PARALLEL(memory_is_shared_unless_kind_is_process), PROCESSES(stubborn_child_is_killed_at_the_end),
-                     PARALLEL(limit_of_open_files_pauses_accepting_and_serves_all), END);
+    return run_tests(
+        "server_limits", PROCESSES(killed_child_costs_only_its_connection),
+        PROCESSES(segfault_in_child_costs_only_its_connection), PROCESSES(exit_in_child_costs_only_its_connection),
+        PROCESSES(children_are_distinct_and_leave_no_zombies), PARALLEL(memory_is_shared_unless_kind_is_process),
+        PROCESSES(stubborn_child_is_killed_at_the_end), PARALLEL(limit_of_open_files_pauses_accepting_and_serves_all),
+        PLAIN(flood_of_connections_does_not_keep_an_old_one_waiting_epoll),
+        PLAIN(flood_of_connections_does_not_keep_an_old_one_waiting_uring), END);
 }
