@@ -17,7 +17,12 @@
 #include "rt/task.h"
 #include "sys/fd.h"
 
-static const struct cordi_backend *const backends[] = { &cordi_backend_epoll, &cordi_backend_uring };
+static const struct cordi_backend *const backends[] = {
+    &cordi_backend_epoll,
+#if CORDAGE_URING
+    &cordi_backend_uring,
+#endif
+};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
 static int first_choice(void)
@@ -59,9 +64,12 @@ const char *cord_backend(char *why, size_t size)
         snprintf(why, size, "%s does not work here: %s", backends[choice]->name, cord_strerror(rc));
     else if (why != NULL && asked != NULL && strcmp(asked, backend->name) == 0)
         snprintf(why, size, "CORD_BACKEND=%s asks for it", asked);
+    else if (why != NULL && asked != NULL && !CORDAGE_URING && strcmp(asked, "uring") == 0)
+        snprintf(why, size, "CORD_BACKEND=uring: this cordage is built without io_uring");
     else if (why != NULL && asked != NULL)
         snprintf(why, size, "CORD_BACKEND=%s is neither epoll nor uring; this is the default", asked);
     else if (why != NULL)
-        snprintf(why, size, "the default; CORD_BACKEND=uring asks for io_uring");
+        snprintf(why, size,
+                 CORDAGE_URING ? "the default; CORD_BACKEND=uring asks for io_uring" : "built without io_uring");
     return backend->name;
 }

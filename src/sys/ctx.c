@@ -18,11 +18,20 @@
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
 #endif
 
-#if !defined __x86_64__ && !defined __aarch64__
-#error "cordage has no context switch for this processor yet"
-#endif
-
+#if !CORDI_UCONTEXT
 enum { FRAME_ENTRY, FRAME_ARG, FRAME_WORDS = 4 }; /* two zero words end frame-pointer walks */
+
+void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *arg)
+{
+    void **frame = (void **)top - FRAME_WORDS;
+    (void)stack_low;
+    for (int i = 0; i < FRAME_WORDS; i++)
+        frame[i] = NULL;
+    frame[FRAME_ENTRY] = (void *)(uintptr_t)entry;
+    frame[FRAME_ARG] = arg;
+    return (char *)frame + 1;
+}
+#endif
 
 #if CORDI_ASAN || CORDI_TSAN
 /* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. (To clang
@@ -72,12 +81,7 @@ void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, v
     entry = enter;
     arg = ctx;
 #endif
-    void **frame = (void **)top - FRAME_WORDS;
-    for (int i = 0; i < FRAME_WORDS; i++)
-        frame[i] = NULL;
-    frame[FRAME_ENTRY] = (void *)(uintptr_t)entry;
-    frame[FRAME_ARG] = arg;
-    ctx->sp = (char *)frame + 1;
+    ctx->sp = cordi_ctx_frame(stack_low, top, entry, arg);
 }
 
 void cordi_ctx_adopt(struct cordi_ctx *ctx)

@@ -10,8 +10,9 @@
  * code does not go with a hardware shadow stack, and its object file says that too.
  *
  * Tools that follow stacks are told of each switch: AddressSanitizer (bounds and fake stack), ThreadSanitizer (fibres)
- * and valgrind (stack ranges). Their fields exist only in builds that need them. swapcontext(3) was rejected: it makes
- * a system call for the signal mask each time (170 ns).
+ * and valgrind (stack ranges). Their fields exist only in builds that need them. For processors that have no switch
+ * here, and in builds with -DCORDAGE_UCONTEXT=ON, swapcontext(3) serves (ctx_ucontext.c). It makes a system call for
+ * the signal mask each time: 170 ns.
  */
 #ifndef CORDI_SYS_CTX_H
 #define CORDI_SYS_CTX_H
@@ -32,6 +33,12 @@
 #define CORDI_TSAN 1
 #else
 #define CORDI_TSAN 0
+#endif
+
+#if CORDAGE_UCONTEXT || !(defined __x86_64__ || defined __aarch64__)
+#define CORDI_UCONTEXT 1
+#else
+#define CORDI_UCONTEXT 0
 #endif
 
 struct cordi_ctx;
@@ -67,8 +74,9 @@ void cordi_ctx_adopt(struct cordi_ctx *ctx);
 /* After a made context has ended, from another one: gives back what the tools hold for it. */
 void cordi_ctx_done(struct cordi_ctx *ctx);
 
-/* The assembly below the switch. */
+/* Below the switch, in assembly or with ucontext: the switch itself, and the first thing on a stack, to be `sp`. */
 void cordi_ctx_swap(struct cordi_ctx *from, struct cordi_ctx *to);
+void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *arg);
 
 /* Leaves `from`, which runs, and goes on in `to`; returns when something switches to `from` again. */
 #if CORDI_ASAN || CORDI_TSAN

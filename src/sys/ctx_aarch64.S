@@ -3,7 +3,7 @@
  * A saved stack holds, from its stack pointer up: x19..x28, x29, x30 (the address to go on at), d8..d15.
  * A context that has not run has bit 0 of its stack pointer set; there lie its function and its argument.
  */
-#ifdef __aarch64__
+#if defined __aarch64__ && !CORDAGE_UCONTEXT
 
     .text
 

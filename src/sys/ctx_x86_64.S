@@ -3,7 +3,7 @@
  * A saved stack holds, from its stack pointer up: r15 r14 r13 r12 rbx rbp and the address to go on at.
  * A context that has not run has bit 0 of its stack pointer set; there lie its function and its argument.
  */
-#ifdef __x86_64__
+#if defined __x86_64__ && !CORDAGE_UCONTEXT
 
     .text
 
