@@ -9,6 +9,8 @@ configured = { test -f build/build.ninja || $(configure); }
 build = cmake --build build -- --quiet $(1) | sed '/no work to do/d'
 valgrind = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --suppressions=tools/valgrind.supp
+# Its emulator cannot fork a process that has threads, starts no programs of a test, and invents /proc/self/stat.
+not_emulated = process shared fork child harness. overflow. pool. resolve.
 SHELL = /bin/bash
 .SHELLFLAGS = -o pipefail -c
 
@@ -31,6 +33,17 @@ test-valgrind: ## the test programs under valgrind, on epoll
 	@tools/deps.sh all && $(configure) && cmake --build build
 	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll tools/run_tests.py --programs-only \
 		--under '$(valgrind)' $(PATTERN)
+
+test-ucontext: ## the tests with the C library's switch of stacks, as on other processors
+	@tools/deps.sh test && cmake --preset ucontext >/dev/null && cmake --build build-ucontext -- --quiet
+	@tools/run_tests.py --build build-ucontext --programs-only $(PATTERN)
+
+test-aarch64: ## the test programs for aarch64, on epoll and without io_uring, under an emulator
+	@tools/deps.sh aarch64 && tools/aarch64_root.sh build-aarch64/root
+	@cmake --preset aarch64 >/dev/null && cmake --build build-aarch64 -- --quiet
+	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll CORD_TEST_SKIP="$(not_emulated)" \
+		tools/run_tests.py --build build-aarch64 --programs-only \
+		--under 'qemu-aarch64 -L build-aarch64/root' $(PATTERN)
 
 test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
 
@@ -56,6 +69,7 @@ clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1: /p' Makefile
 
-.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-all try bench bench-deps install deps clean help
+.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-ucontext test-aarch64 test-all try bench bench-deps \
+	install deps clean help

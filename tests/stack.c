@@ -105,10 +105,10 @@ PLAIN_TEST(hundred_thousand_stacks_are_guarded_within_the_mappings_allowed)
     for (int i = 0; i < HUNDRED_THOUSAND; i++) {
         is(cordi_stack_get(&stacks[i], 0, NULL), 0);
         *(int *)(void *)(stacks[i].top - 64) = i;
+        if (!stacks[i].guarded && mappings() > 20000)
+            skip("this kernel has no MADV_GUARD_INSTALL");
         ck_assert(stacks[i].guarded);
     }
-    if (mappings() > 20000)
-        skip("this kernel has no MADV_GUARD_INSTALL");
     ck_assert_int_lt(mappings(), 1000);
     for (int i = 0; i < HUNDRED_THOUSAND; i++) {
         is(*(int *)(void *)(stacks[i].top - 64), i);

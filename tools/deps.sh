@@ -1,14 +1,15 @@
 #!/bin/sh
 # Sees that the packages of a group are there, by looking for what they bring, not for their names.
 #
-#     tools/deps.sh [run|test|all|bench]
+#     tools/deps.sh [run|test|all|bench|aarch64]
 #
 # run: what `make run` needs beyond a C toolchain (cc, cmake, ninja). test: what `make test` needs too. all: and what
-# `make test-all` needs. bench: what `make bench` compares with; it does without. When some are missing: on a terminal
-# it asks once, then installs with apt-get; as root without a terminal (a container, a CI machine) it installs and says
-# so; else it prints the line to type and exits with 1.
+# `make test-all` needs. bench: what `make bench` compares with; it does without. aarch64: a compiler for that and an
+# emulator. When some are missing: on a terminal it asks once, then installs with apt-get; as root without a terminal (a
+# container, a CI machine) it installs and says so; else it prints the line to type and exits with 1.
 group=${1:-run}
 
+file_there() { test -f "$1"; }
 command_there() { command -v "$1" > /dev/null; }
 header_there() { echo "#include <$1>" | cc -E -x c - > /dev/null 2>&1; }
 library_there() { echo 'int main(void) { return 0; }' | cc -x c - "-l$1" -o /dev/null 2> /dev/null; }
@@ -34,6 +35,11 @@ if [ "$group" != run ]; then
     need socat command_there socat
     need curl command_there curl
     need iproute2 command_there ip
+fi
+if [ "$group" = aarch64 ]; then
+    need gcc-aarch64-linux-gnu command_there aarch64-linux-gnu-gcc
+    need libc6-dev-arm64-cross file_there /usr/aarch64-linux-gnu/include/stdio.h
+    need qemu-user command_there qemu-aarch64
 fi
 if [ "$group" = all ]; then
     need g++ command_there c++
