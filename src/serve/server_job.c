@@ -36,7 +36,8 @@ void cordi_job_free(struct cordi_job *job)
 {
     if (!job->request.data)
         cord_close(&job->request.socket);
-    free(job);
+    if (!job->copied)
+        free(job);
 }
 
 void cordi_job_end(struct cordi_job *job)
@@ -101,6 +102,8 @@ int cordi_job_handle(struct cordi_job *job)
 static int run_job(void *arg)
 {
     struct cordi_job *job = arg;
+    if (job->copied && job->request.user)
+        job->request.user = job + 1;
     int rc = cordi_job_handle(job);
     if (rc < 0 && rc != -ECANCELED) /* that is the server ending */
         cordi_job_failed(job, job->error);
@@ -133,10 +136,18 @@ static int start(struct cordi_job *job)
     cord_server *server = job->request.server;
     if (server->how.kind == CORD_PROCESS)
         return cordi_server_fork(job);
-    if (server->how.kind != CORD_SERIAL)
+    if (server->how.kind == CORD_SERIAL) {
+        run_serial(job);
+        return 0;
+    }
+    if (job->request.data)
         return cord_group_start(server->group, run_job, job, 0);
-    run_serial(job);
-    return 0;
+    job->copied = true; /* into the task's own memory, so that a connection needs no other beside */
+    int rc = cord_group_start(server->group, run_job, job, sizeof *job + server->how.user_size);
+    job->copied = false;
+    if (rc >= 0)
+        free(job);
+    return rc;
 }
 
 int cordi_job_start(struct cordi_job *job)

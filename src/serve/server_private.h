@@ -36,6 +36,7 @@ struct cordi_job {
     _Alignas(max_align_t) cord_request request;
     cord_task *child; /* kind process: who handles it */
     char error[128];  /* the sentence of its failure */
+    bool copied;      /* a task's own copy, which ends with the task */
 };
 
 struct cord_server {
