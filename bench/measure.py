@@ -34,7 +34,7 @@ def served(competitor, seconds, cpu, load, *arguments):
     """The server and its load, each on its CPU, the connections made; both are ended."""
     serving, loading = start(competitor, cpu, seconds), None
     try:
-        before = memory(serving.pid)
+        before = memory(serving.pid, "VmRSS")
         port = serving.stdout.readline().split()[1]
         loading = subprocess.Popen([f"{PROGRAMS}/{load}", port, *map(str, arguments)], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, text=True, preexec_fn=one_cpu(1))
@@ -66,20 +66,20 @@ def udp(*args, **options):
     return exchange("udp_load", *args, **options)
 
 
-def memory(pid):
-    """Bytes that it has in memory, page tables included."""
+def memory(pid, *kinds):
+    """Bytes of its memory: VmRSS, its own, and VmPTE, the page tables."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         fields = dict(line.split(":", 1) for line in file)
-    return sum(int(fields[key].split()[0]) * 1024 for key in ("VmRSS", "VmPTE"))
+    return sum(int(fields[kind].split()[0]) * 1024 for kind in kinds)
 
 
 def idle(name, competitor, seconds, connections, cpu=0):
     """What a server's memory grows by for each connection that says nothing, once it has accepted all."""
     with served(competitor, seconds, cpu, "load", connections, seconds) as (serving, _, before):
-        now, last = memory(serving.pid), 0
+        now, last = memory(serving.pid, "VmRSS"), 0
         while now != last:
             time.sleep(0.2)
-            now, last = memory(serving.pid), now
+            now, last = memory(serving.pid, "VmRSS"), now
         return {name: {"bytes": (now - before) / connections}}
 
 
@@ -102,17 +102,17 @@ def wakeups(name, competitor, seconds, connections, cpu=0):
 
 
 def parked(name, competitor, seconds, cpu=0):
-    """What a program's memory grows by for each task that waits."""
+    """What a program's memory grows by for each task that waits, page tables included."""
     running = start(competitor, cpu, seconds, stdin=subprocess.PIPE)
     try:
         if running.stdout.readline() != "ready\n":
             raise RuntimeError("it did not start")
-        before = memory(running.pid)
+        before = memory(running.pid, "VmRSS", "VmPTE")
         running.stdin.write("\n")
         running.stdin.flush()
         if running.stdout.readline() != "parked\n":
             raise RuntimeError("its tasks did not start")
-        return {name: {"bytes": (memory(running.pid) - before) / int(competitor.command[-1])}}
+        return {name: {"bytes": (memory(running.pid, "VmRSS", "VmPTE") - before) / int(competitor.command[-1])}}
     finally:
         end(running)
 

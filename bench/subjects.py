@@ -188,12 +188,12 @@ SUBJECTS = [
         "cordage, uring": built("udp_cordage", "trains", **URING),
     }, ("per_second", "cpu_us"), "cordage, plain", ("per_second", "cpu_us"),
             {"connections": 1, "depth": 400, "more": (50,)}),
-    Subject("idle connections", "Memory of a server for each of 19,000 connections that say nothing", "idle", {
+    Subject("idle connections", "User memory of a server for each of 19,000 connections that say nothing", "idle", {
         "cordage, epoll": built("idle_connections", **EPOLL),
         "cordage, uring": built("idle_connections", **URING),
         **PEERS_ON_TCP,
     }, ("bytes",), options={"connections": 19000}, rounds=1, long=True),
-    Subject("memory", "Memory of a task that waits (peers: 100,000 of them that sleep)", "parked", {
+    Subject("memory", "Memory of a task that waits, page tables included (peers: 100,000 of them that sleep)", "parked", {
         "cordage": Competitor([f"{PROGRAMS}/memory"], run="program", options={"cpu": None}),
         "Boost.Fiber": Competitor([f"{PROGRAMS}/parked_fiber", "100000"], needs="Boost"),
         "Go": Competitor([f"{PROGRAMS}/parked_go", "100000"], needs="Go"),
