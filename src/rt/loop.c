@@ -319,6 +319,7 @@ static void turn(struct cordi_loop *loop)
     if (atomic_load_explicit(&loop->debug.asked, memory_order_relaxed))
         cordi_dump_answer(loop);
     fire_timers(loop);
+    loop->turn_begun = 0;
     run_ready(loop);
     for (int run = CORDI_STRETCH; run < CORDI_TURN && !cordi_list_empty(&loop->ready); run += CORDI_STRETCH) {
         take_inbox(loop);
