@@ -36,12 +36,14 @@ struct task {
     char *stack;
 };
 
+enum event_kind { MADE, ANSWERED, VISIBLE };
+
 /* One line of the trace. */
 struct event {
     int task, line;
     const char *file, *function, *text;
     uint64_t value;
-    enum { MADE, ANSWERED, VISIBLE } kind;
+    enum event_kind kind;
 };
 
 struct run {

@@ -28,7 +28,7 @@ void model_fail(const char *file, int line, const char *what)
             cordi_ctx_switch(&run.self->ctx, &run.main); /* this schedule ends here */
 }
 
-static void note(const struct site *site, int kind, uint64_t value)
+static void note(const struct site *site, enum event_kind kind, uint64_t value)
 {
     if (run.self == NULL || run.made >= STEPS)
         return;

@@ -83,15 +83,15 @@ void cordi_loop_park(void), cordi_loop_suspend(void), cordi_loop_wake(void);
 
 WEAK void cordi_loop_park(void)
 {
-    must(!"a model's task has no loop");
+    model_fail(__FILE__, __LINE__, "a model's task has no loop");
 }
 
 WEAK void cordi_loop_suspend(void)
 {
-    must(!"a model's task has no loop");
+    model_fail(__FILE__, __LINE__, "a model's task has no loop");
 }
 
 WEAK void cordi_loop_wake(void)
 {
-    must(!"a model's task has no loop");
+    model_fail(__FILE__, __LINE__, "a model's task has no loop");
 }
