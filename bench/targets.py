@@ -71,6 +71,7 @@ def tasks(name, text, bound):
 def wakes(backend):
     return [Target(f"Wake of a task on another loop that is busy: {backend}",
                    one("wake", f"{backend}, task, busy", "ns"), "<=", 500, " ns", "{:,.0f}"),
+            Target("... that spins", one("wake", f"{backend}, task, spinning", "ns"), "<=", 500, " ns", "{:,.0f}"),
             Target("... that sleeps, of a bare eventfd wake",
                    quotient("wake", f"{backend}, task, asleep", f"{backend}, eventfd and epoll, asleep", "ns"),
                    "<=", 1.15)]

@@ -1,9 +1,10 @@
 /* bench/wake.c - how long until a task on another loop goes on, from the moment it is woken. `wake` prints one line of
  * JSON a case: the median, in nanoseconds.
  *
- * The receiver runs on another CPU and is asleep, or busy with a task that yields for ever, or was asleep for a moment
- * only. The yardstick is two threads with an eventfd and an epoll. Each wake is timed from just before it is sent
- * until the receiver reads the clock, cases in turns, so that a slow phase of the machine hits all of them. */
+ * The receiver runs on another CPU and is asleep, or busy with a task that yields for ever, or still looks for work
+ * before it sleeps (.spin). The yardstick is two threads with an eventfd and an epoll. Each wake is timed from just
+ * before it is sent until the receiver reads the clock, cases in turns, so that a slow phase of the machine hits all of
+ * them. */
 #include <cordage.h>
 
 #include <pthread.h>
@@ -208,7 +209,7 @@ static void print(struct samples *samples)
 }
 
 static struct samples word = { .name = "a word, watched" }, bare = { .name = "eventfd and epoll, asleep" },
-                      asleep = { .name = "task, asleep" }, recent = { .name = "task, idle for 5 us" },
+                      asleep = { .name = "task, asleep" }, spinning = { .name = "task, spinning" },
                       busy = { .name = "task, busy" }, cost = { .name = "task, busy: cost to the sender" };
 
 static int measure(void *arg)
@@ -219,13 +220,13 @@ static int measure(void *arg)
         measure_word(&word);
         measure_bare(&bare);
         measure_tasks(&asleep, NULL, false, 200000);
-        measure_tasks(&recent, NULL, false, 5000);
+        measure_tasks(&spinning, NULL, false, 5000);
         measure_tasks(&busy, &cost, true, 5000);
     }
     print(&word);
     print(&bare);
     print(&asleep);
-    print(&recent);
+    print(&spinning);
     print(&busy);
     print(&cost);
     return 0;
@@ -234,5 +235,6 @@ static int measure(void *arg)
 int main(void)
 {
     (void)!sched_getaffinity(0, sizeof all, &all);
-    return cord_report("wake", cord_run(measure, NULL, &(cord_run_options){ .loops = 2 }));
+    return cord_report("wake",
+                       cord_run(measure, NULL, &(cord_run_options){ .loops = 2, .spin = 50 * CORD_MICROSECOND }));
 }
