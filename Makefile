@@ -40,7 +40,7 @@ test-ucontext: ## the tests with the C library's switch of stacks, as on other p
 
 test-aarch64: ## the test programs for aarch64, on epoll and without io_uring, under an emulator
 	@tools/deps.sh aarch64 && tools/aarch64_root.sh build-aarch64/root
-	@cmake --preset aarch64 >/dev/null && cmake --build build-aarch64 -- --quiet
+	@cmake --no-warn-unused-cli --preset aarch64 >/dev/null && cmake --build build-aarch64 -- --quiet
 	@CORD_TEST_SLOW=5 CORD_TEST_BACKEND=epoll CORD_TEST_SKIP="$(not_emulated)" \
 		tools/run_tests.py --build build-aarch64 --programs-only \
 		--under 'qemu-aarch64 -L build-aarch64/root' $(PATTERN)
@@ -71,5 +71,5 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1: /p' Makefile
 
-.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-ucontext test-aarch64 test-all try bench bench-deps \
-	install deps clean help
+.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-ucontext test-aarch64 test-all try bench \
+	bench-deps install deps clean help
