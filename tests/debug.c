@@ -40,6 +40,7 @@ static void run_program(struct program *program, const char *scenario, const cha
     ck_assert_int_eq(pipe2(output_pipe, O_CLOEXEC), 0);
     program->pid = fork();
     if (program->pid == 0) {
+        signal(SIGQUIT, SIG_DFL); /* a shell lets what it starts in the background ignore it */
         setenv("CORD_BACKEND", backend, 1);
         setenv("CORD_DEBUG", debug, 1);
         dup2(input_pipe[0], 0);

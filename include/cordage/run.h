@@ -6,6 +6,11 @@
  * With .loops above 1 further threads each drive a loop beside the calling one while it runs. A coroutine still runs on
  * its starter's loop, unless it is started with .loop = CORD_LOOP_ANY, as servers and pools of kind coroutine start
  * theirs: it begins on whichever loop has time for it, and stays there. What such tasks share needs a lock.
+ *
+ * CORD_DEBUG in the environment helps when a program stands still or misbehaves; a list with commas between:
+ *   dump    SIGQUIT (Ctrl-\) logs every task: what it waits for and how long, where it was started; the program goes on
+ *   turns   a coroutine that kept its loop for more than 100 ms without waiting is logged
+ *   stacks  how deep the stacks were used is logged at the end of cord_run()
  */
 #ifndef CORDAGE_RUN_H
 #define CORDAGE_RUN_H
