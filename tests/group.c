@@ -184,6 +184,44 @@ MODE_TEST(groups_within_groups)
     is(cord_group_join(group, soon()), 0);
 }
 
+/* ---- stacks ---- */
+
+static uintptr_t stacks[256];
+static int stack_count;
+
+/* Notes the stack it runs on, if that is a new one; never waits. */
+static int note_stack(void *arg)
+{
+    (void)arg;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0) / (64 * 1024);
+    for (int i = 0; i < stack_count; i++)
+        if (stacks[i] == here)
+            return 0;
+    if (stack_count < 256)
+        stacks[stack_count++] = here;
+    return 0;
+}
+
+static int bursts(void *arg)
+{
+    (void)arg;
+    cord_group *group;
+    ok(cord_group_new(&group, NULL));
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 16; i++)
+            ok(cord_group_start(group, note_stack, NULL, 0));
+        ok(cord_yield());
+    }
+    return cord_group_join(group, CORD_FOREVER);
+}
+
+/* Coroutines that are ready together, and end without ever having waited, go straight from one to the next. */
+PLAIN_TEST(bursts_of_coroutines_use_the_same_stacks_again)
+{
+    is(cord_run(bursts, NULL, NULL), 0);
+    ck_assert_int_le(stack_count, 64);
+}
+
 int main(void)
 {
     return run_tests("group", MODE(join_waits_for_all), MODE(join_of_an_empty_group_is_done),
@@ -191,5 +229,5 @@ int main(void)
                      MODE(keep_going_lets_the_others_finish), MODE(join_deadline_leaves_the_group_alive),
                      MODE(timeout_cancels_the_tasks_and_answers_etimedout), MODE(max_running_bounds_what_runs),
                      MODE(free_ends_what_runs), MODE(a_cancelled_join_leaves_the_group_to_be_freed),
-                     MODE(groups_within_groups), END);
+                     MODE(groups_within_groups), PLAIN(bursts_of_coroutines_use_the_same_stacks_again), END);
 }

@@ -157,6 +157,7 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
     if (self->roamed)
         cordi_team_ended(loop);
     cordi_task_end(self);
+    bury(loop); /* who ran for the first time and never waited has come by no switch that did it */
     loop->leaving = self;
     struct cord_task *next = next_ready(loop);
     if (next == NULL)
