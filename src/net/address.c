@@ -33,8 +33,8 @@ _Static_assert(sizeof(union view) == sizeof((cord_address *)0)->raw, "any addres
 
 static union view view(const cord_address *address)
 {
-    union view ret;
-    memcpy(&ret, address->raw, sizeof ret);
+    union view ret = { { 0 } };
+    memcpy(&ret, address->raw, address->length < sizeof ret ? address->length : sizeof ret); /* there may be no more */
     return ret;
 }
 

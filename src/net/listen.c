@@ -212,7 +212,9 @@ int cord_accept(cord_socket listener, cord_socket *ret, cord_address *peer, cord
     from.transport = call.socket->name.transport;
     from.length = (uint16_t)(length <= sizeof(sa_family_t) ? 0 : length);
     from.fd = 0;
-    const cord_address name = from.length > 0 ? from : call.socket->name;
+    cord_address name = from;
+    if (from.length == 0)
+        cordi_socket_name_copy(&name, call.socket);
     (void)cordi_socket_leave(&call, 0);
     rc = cordi_socket_open(ret, &data, rc, &name, false);
     if (rc == 0 && peer != NULL)

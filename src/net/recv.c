@@ -50,7 +50,7 @@ ssize_t cord_recv(cord_socket socket, void *buf, size_t size, cord_deadline dead
 static void sender(const struct cordi_call *call, const struct msghdr *message, cord_address *from)
 {
     if (!call->socket->is_datagram) {
-        *from = call->socket->name;
+        cordi_socket_name_copy(from, call->socket);
         return;
     }
     from->transport = call->socket->name.transport;

@@ -8,6 +8,7 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -90,13 +91,24 @@ int cordi_socket_nap(cord_span *span, cord_deadline deadline)
 
 /* ---- birth ---- */
 
+static size_t name_size(const cord_address *name)
+{
+    return offsetof(cord_address, raw) + name->length;
+}
+
+void cordi_socket_name_copy(cord_address *ret, const struct cordi_socket *socket)
+{
+    *ret = (cord_address){ 0 };
+    memcpy(ret, &socket->name, name_size(&socket->name));
+}
+
 int cordi_socket_hang(uint64_t handle, struct cordi_socket **data, const cord_address *name, bool is_datagram)
 {
     char text[CORD_ADDRESS_TEXT];
-    struct cordi_socket *this = calloc(1, sizeof *this);
+    struct cordi_socket *this = calloc(1, offsetof(struct cordi_socket, name) + name_size(name));
     if (this == NULL)
         return cordi_fail_code(-ENOMEM, "%s", cord_address_text(name, text, sizeof text));
-    this->name = *name;
+    memcpy((char *)this + offsetof(struct cordi_socket, name), name, name_size(name));
     this->is_datagram = is_datagram;
     struct cordi_io *io = cordi_io_get(handle);
     cordi_io_data_set(io, this);
@@ -164,10 +176,14 @@ int cordi_socket_bind(int fd, const cord_address *to)
 
 void cordi_socket_bound(struct cordi_socket *socket, const cord_address *to)
 {
-    char path[CORD_ADDRESS_TEXT];
-    cord_address_host(to, path, sizeof path);
-    if (cordi_address_family(to) == AF_UNIX && path[0] != '@' && cordi_net_file_note(&socket->file, path) == 0)
-        socket->path = strdup(path); /* without memory it stays there, and the next one to bind replaces it */
+    struct cordi_bound bound;
+    cord_address_host(to, bound.path, sizeof bound.path);
+    if (cordi_address_family(to) != AF_UNIX || bound.path[0] == '@' ||
+        cordi_net_file_note(&bound.file, bound.path) != 0)
+        return;
+    socket->bound = malloc(sizeof bound);
+    if (socket->bound != NULL) /* without memory the file stays there, and the next one to bind replaces it */
+        *socket->bound = bound;
 }
 
 /* What a descriptor from elsewhere is: CORD_FD for all but the four transports known here. */
@@ -247,12 +263,12 @@ static int end(cord_socket *socket, bool detach)
     socket->id = 0;
     if (fd < 0)
         return fd;
-    if (data != NULL && data->path != NULL && !detach)
-        cordi_net_file_remove(&data->file, data->path);
+    if (data != NULL && data->bound != NULL && !detach)
+        cordi_net_file_remove(&data->bound->file, data->bound->path);
     if (data != NULL && data->is_ours && detach)
         (void)cordi_net_blocking(fd);
     if (data != NULL) {
-        free(data->path);
+        free(data->bound);
         free(data->reader);
         free(data->writer);
     }
@@ -300,7 +316,7 @@ static int one_end(cord_socket socket, cord_address *ret, int (*which)(int, stru
     } else { /* a pipe or file has one end */
         rc = which == cordi_net_local ? 0 : -ENOTCONN;
         if (rc == 0)
-            *ret = data->name;
+            cordi_socket_name_copy(ret, data);
     }
     if (rc < 0)
         (void)cordi_socket_fail(data, rc);

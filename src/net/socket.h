@@ -27,18 +27,26 @@ struct cordi_writer {
     char bytes[CORDI_WRITER_SIZE];
 };
 
+/* A path of the file system that we bound, and what we made there. */
+struct cordi_bound {
+    struct cordi_net_file file;
+    char path[CORD_ADDRESS_TEXT];
+};
+
+/* Small, since there may be one for each of very many connections: what few have is elsewhere. */
 struct cordi_socket {
     _Atomic int64_t timeout;     /* a cord_span; 0: none */
-    int8_t cuts;                 /* the kernel cuts trains on the way out: 1, -1 not, 0 unknown. Under the write turn */
     struct cordi_reader *reader; /* or NULL */
     struct cordi_writer *writer; /* or NULL */
+    int8_t cuts;                 /* the kernel cuts trains on the way out: 1, -1 not, 0 unknown. Under the write turn */
     bool is_datagram;            /* the rest is set at birth */
     bool is_ours;                /* we made the descriptor non-blocking */
     bool trains;                 /* may receive trains: only cord_recv_many reads it */
-    char *path;                  /* a path of the file system that we bound; NULL: none */
-    struct cordi_net_file file;  /* what we made there */
-    cord_address name;           /* for sentences: the peer, else where it is bound */
+    struct cordi_bound *bound;   /* or NULL */
+    cord_address name;           /* for sentences: the peer, else where it is bound. Only as much of it as its length
+                                    says was allocated: cordi_socket_name_copy() */
 };
+void cordi_socket_name_copy(cord_address *ret, const struct cordi_socket *socket);
 
 struct cordi_call {
     struct cordi_io *io;
