@@ -271,14 +271,18 @@ static struct cord_task *report(struct cordi_direction_state *d)
 
 void cordi_io_expect(uint64_t handle)
 {
-    __builtin_prefetch(slot_of(handle), 1);
+    const struct cordi_io *io = slot_of(handle);
+    __builtin_prefetch(io, 1);
+    __builtin_prefetch(&io->direction[CORDI_WRITE], 1); /* who is told that something came mostly answers */
 }
 
 void cordi_io_expect_waiter(uint64_t handle)
 {
     struct cordi_io *io = slot_of(handle);
-    if (io != NULL)
-        __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
+    if (io == NULL)
+        return;
+    __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
+    __builtin_prefetch(io->data);
 }
 
 static void wake_each(struct cord_task *const wake[3])
