@@ -89,7 +89,7 @@ static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_
 
 /* A turn of many long resumes ends early. The clock costs as much as a resume, so it is not asked for each, and not at
  * all in a short turn. */
-static void look_at_clock(struct cordi_loop *loop)
+static __attribute__((noinline)) void look_at_clock(struct cordi_loop *loop)
 {
     int64_t now = cordi_clock_now();
     if (loop->turn_begun == 0)
@@ -99,7 +99,7 @@ static void look_at_clock(struct cordi_loop *loop)
 }
 
 /* The next one of this turn, NULL when the turn is over. */
-static struct cord_task *next_ready(struct cordi_loop *loop)
+static inline __attribute__((always_inline)) struct cord_task *next_ready(struct cordi_loop *loop)
 {
     struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
     if (item == NULL)
@@ -145,10 +145,11 @@ int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
     return cordi_wait_result(self);
 }
 
-void cordi_loop_yield(struct cord_task *self)
+int cordi_loop_yield(struct cord_task *self)
 {
     cordi_list_append(&self->loop->ready, &self->link);
     suspend(self->loop, self);
+    return 0;
 }
 
 struct cordi_ctx *cordi_loop_leave(struct cord_task *self)

@@ -71,7 +71,7 @@ void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg)
  * ends it, and answers who goes on. */
 int cordi_loop_park(struct cord_task *self, cord_deadline deadline);
 void cordi_loop_suspend(struct cord_task *self);
-void cordi_loop_yield(struct cord_task *self);
+int cordi_loop_yield(struct cord_task *self); /* 0 */
 struct cordi_ctx *cordi_loop_leave(struct cord_task *self);
 
 /* Makes a coroutine runnable. Any thread. */

@@ -73,12 +73,11 @@ void cord_task_terminate(cord_task *task, cord_span grace)
 int cord_yield(void)
 {
     struct cord_task *self = cordi_self();
-    if (cordi_self_cancelled())
+    if (atomic_load(&self->cancelled) && self->shielded == 0)
         return cordi_fail(-ECANCELED, "cancelled");
     if (self->loop != NULL)
-        cordi_loop_yield(self);
-    else
-        cordi_proc_yield();
+        return cordi_loop_yield(self);
+    cordi_proc_yield();
     return 0;
 }
 
