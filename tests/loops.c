@@ -44,6 +44,16 @@ LOOPS_TEST(any_tasks_that_block_their_threads_get_a_loop_each)
     }
 }
 
+LOOPS_TEST(loops_that_look_before_they_sleep_take_them_too)
+{
+    unsigned loops = 2;
+    cord_run_options options = { .loops = loops, .spin = 20 * CORD_MICROSECOND };
+    ck_assert_int_eq(pthread_barrier_init(&barrier, NULL, loops), 0);
+    for (int round = 0; round < 10; round++)
+        is(cord_run(fill_all_loops, &loops, &options), 0);
+    pthread_barrier_destroy(&barrier);
+}
+
 static int note_thread(void *arg)
 {
     *(_Atomic int *)arg = thread_id();
@@ -456,6 +466,7 @@ int main(void)
 {
     return run_tests(
         "loops", LOOPS_OF(any_tasks_that_block_their_threads_get_a_loop_each),
+        LOOPS_OF(loops_that_look_before_they_sleep_take_them_too),
         LOOPS_OF(unstarted_task_is_taken_while_its_starters_loop_computes),
         LOOPS_OF(idle_loop_with_more_tasks_takes_one_all_the_same), PLAIN(any_with_one_loop_means_here),
         PLAIN(any_from_a_plain_thread_runs_on_the_background_loop), PLAIN(absurd_numbers_are_refused),
