@@ -14,7 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_THREAD__)
+#ifdef __has_feature
+#define TSAN __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
 #define TSAN 1
 #else
 #define TSAN 0
@@ -247,7 +249,8 @@ PLAIN_TEST(dump_of_a_plain_program_shows_the_background_loop)
         char line[512];
         run_program(&program, "plain", backends[i], "dump");
         expect(&program, "ready");
-        char *text = dump_until(&program, "\"reader\" (coroutine) has waited");
+        dump_until(&program, "\"reader\" (coroutine) has waited");
+        char *text = dump_until(&program, "\"main\" (thread) has waited");
         line_with(line, text, "\"main\" (thread)");
         has(line, "for data on descriptor ");
         line_with(line, text, "\"cord-loop\" (thread)");

@@ -11,9 +11,11 @@
 
 bool cordi_place_find(struct cordi_place *ret, const void *return_address)
 {
-    const char *call = (const char *)return_address - 1; /* what comes after the call may be another line */
     Dl_info info;
-    if (return_address == NULL || dladdr(call, &info) == 0 || info.dli_fname == NULL)
+    if (return_address == NULL)
+        return false;
+    const char *call = (const char *)return_address - 1; /* what comes after the call may be another line */
+    if (dladdr(call, &info) == 0 || info.dli_fname == NULL)
         return false;
     const ElfW(Ehdr) *head = info.dli_fbase; /* a program at a fixed address is numbered by address */
     *ret = (struct cordi_place){

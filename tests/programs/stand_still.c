@@ -24,13 +24,17 @@ static void say(const char *line)
     fflush(stdout);
 }
 
+/* All that were begun, to be freed at the end. */
+static cord_task *started[8];
+static int starts;
+
 static cord_task *begin(cord_fn *fn, void *arg, const char *name, cord_kind kind)
 {
     cord_task *task = NULL;
     int rc = cord_task_start(&task, fn, arg, 0, &(cord_task_options){ .name = name, .kind = kind });
     if (rc < 0)
         exit(cord_report(name, rc) + 1);
-    return task;
+    return started[starts++] = task;
 }
 
 static int wait_for_event(void *arg)
@@ -422,8 +426,11 @@ enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
 int main(int argc, char **argv)
 {
+    int code = 2;
     for (int i = 0; argc == 2 && i < SCENARIOS; i++)
         if (strcmp(scenarios[i].name, argv[1]) == 0)
-            return scenarios[i].run != NULL ? scenarios[i].run() : woken(scenarios[i].fn);
-    return 2;
+            code = scenarios[i].run != NULL ? scenarios[i].run() : woken(scenarios[i].fn);
+    while (starts > 0)
+        cord_task_free(started[--starts]);
+    return code;
 }
