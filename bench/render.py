@@ -37,6 +37,8 @@ FAMILIES = [
      lambda subject: subject.name.startswith("echo"), "cpu_us"),
     ("Tasks, CPU nanoseconds for each (beside a bare switch; less is better)",
      lambda subject: subject.name in ("yield", "start", "ping-pong, events", "ping-pong, queues"), "ns"),
+    ("Servers with 64 and with 19,000 connections that say nothing",
+     lambda subject: subject.name in ("idle process", "idle connections"), ""),
 ]
 
 

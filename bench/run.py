@@ -70,8 +70,9 @@ def main():
                 del subject.competitors[name]
     session = machine.own_session()
     found = machine.versions()
-    head = machine.description() + [(name, version) for name, version in found.items() if version]
-    head += [("Runs", f"{options.rounds} rounds of {options.seconds:g} s, medians"), ("Isolation", session),
+    head = machine.description() + [
+        ("Beside it", ", ".join(f"{name} {version}" for name, version in found.items() if version))]
+    head += [("Runs", f"{options.rounds} for each, of {options.seconds:g} s; medians"), ("Isolation", session),
              ("Left out, not here", leave_out(subjects, found))]
     for name, value in head:
         print(f"- {name}: {value}" if options.markdown else f"{name + ':':20} {value}", flush=True)

@@ -193,7 +193,7 @@ SUBJECTS = [
         "cordage, uring": built("idle_connections", **URING),
         **PEERS_ON_TCP,
     }, ("bytes",), options={"connections": 19000}, rounds=1, long=True),
-    Subject("memory", "Memory of a task that waits, page tables included (peers: 100,000 of them that sleep)", "parked", {
+    Subject("memory", "Memory of a task that waits, with page tables (peers: 100,000 that sleep)", "parked", {
         "cordage": Competitor([f"{PROGRAMS}/memory"], run="program", options={"cpu": None}),
         "Boost.Fiber": Competitor([f"{PROGRAMS}/parked_fiber", "100000"], needs="Boost"),
         "Go": Competitor([f"{PROGRAMS}/parked_go", "100000"], needs="Go"),

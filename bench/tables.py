@@ -36,16 +36,20 @@ def subject_table(subject, rows, markdown):
     return table(subject.title, ["", *(heading for _, heading, _ in columns)], texts, markdown)
 
 
+def wide_cell(subject, row, figure):
+    ratio = f" ({number(row.get(f'{figure}/base'), '{:.2f}x')})" if figure in subject.ratios else ""
+    return number(row[figure], FIGURES[figure][1]) + ratio if figure in row else ""
+
+
 def wide_table(title, subjects, results, figure, markdown):
-    """One figure of several subjects side by side, each with its ratio to the subject's base."""
+    """One figure (or each one's first) of several subjects side by side, each with its ratio to the subject's base."""
     subjects = [subject for subject in subjects if subject.name in results]
-    form = FIGURES[figure][1]
-    rows = []
-    for name in dict.fromkeys(row for subject in subjects for row in results[subject.name]):
-        found = [results[subject.name].get(name, {}) for subject in subjects]
-        rows.append([name, *(f"{number(row[figure], form)} ({number(row.get(f'{figure}/base'), '{:.2f}x')})"
-                             if figure in row else "" for row in found)])
-    return table(title, ["", *(re.sub("^echo ", "", subject.name) for subject in subjects)], rows, markdown)
+    headings = [re.sub("^echo ", "", subject.name) + ("" if figure else f", {FIGURES[subject.figures[0]][0]}")
+                for subject in subjects]
+    rows = [[name, *(wide_cell(subject, results[subject.name].get(name, {}), figure or subject.figures[0])
+                     for subject in subjects)]
+            for name in dict.fromkeys(row for subject in subjects for row in results[subject.name])]
+    return table(title, ["", *headings], rows, markdown)
 
 
 def echo_summary(subjects, results, markdown):

@@ -97,7 +97,7 @@ TARGETS = [
     *tasks("ping-pong, events", "Hand-over of two tasks by events", 8),
     *tasks("ping-pong, queues", "Hand-over of two tasks by queues", 8),
     Target("Memory of a coroutine parked in sleep, 1,000,000 alive", one("memory", "cordage, in cord_sleep", "bytes"),
-           "<=", 4.4 * 1024, " bytes", "{:,.0f}"),
+           "<=", 4505, " bytes", "{:,.0f}"),
     *(Target(f"User memory of a server for each of 19,000 idle connections: {ours}",
              one("idle connections", ours, "bytes"), "<=", 4.5 * 1024, " bytes", "{:,.0f}") for ours in BOTH),
     *(target for backend in ("epoll", "uring") for target in wakes(backend)),
