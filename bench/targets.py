@@ -98,8 +98,11 @@ TARGETS = [
     *tasks("ping-pong, queues", "Hand-over of two tasks by queues", 8),
     Target("Memory of a coroutine parked in sleep, 1,000,000 alive", one("memory", "cordage, in cord_sleep", "bytes"),
            "<=", 4505, " bytes", "{:,.0f}"),
+    *(Target(f"... in recv, for each of 19,000 connections: {backend}",
+             one("memory", f"cordage, in cord_recv, {backend}", "bytes"), "<=", 4608, " bytes", "{:,.0f}")
+      for backend in ("epoll", "uring")),
     *(Target(f"User memory of a server for each of 19,000 idle connections: {ours}",
-             one("idle connections", ours, "bytes"), "<=", 4.5 * 1024, " bytes", "{:,.0f}") for ours in BOTH),
+             one("idle connections", ours, "bytes"), "<=", 4608, " bytes", "{:,.0f}") for ours in BOTH),
     *(target for backend in ("epoll", "uring") for target in wakes(backend)),
     *(Target(f"Latency of {what} while two tasks yield for ever, 99 of 100: {backend}",
              one("latency", f"cordage, {backend}, {case}", "p99_us"), "<", 1000, " us", "{:,.0f}")
