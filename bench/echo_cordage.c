@@ -8,7 +8,7 @@
 
 static int echo(cord_request *r)
 {
-    char buffer[16384];
+    char buffer[16384 + 64]; /* larger than a message, so that a read that took all there was is seen to have done so */
     ssize_t n;
     while ((n = cord_recv(r->socket, buffer, sizeof buffer, CORD_FOREVER)) > 0)
         if ((n = cord_send_all(r->socket, buffer, (size_t)n, CORD_FOREVER)) < 0)
