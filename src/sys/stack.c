@@ -179,7 +179,7 @@ static void fill(struct cordi_stack *ret, char *low, size_t usable, size_t colou
 {
     ret->low = low;
     ret->usable = usable;
-    ret->top = low + usable - (colour * 320 & 1984);
+    ret->top = low + usable - (colour * 320 & 960);
 #if CORDI_ASAN
     __lsan_register_root_region(low, usable); /* it holds pointers to what tasks own */
 #endif
