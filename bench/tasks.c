@@ -15,6 +15,16 @@ static void check(int rc)
         exit(cord_report("tasks", rc));
 }
 
+/* Runs fn as two tasks, one with each argument. */
+static void both(cord_fn *fn, const void *one, const void *other, size_t size)
+{
+    cord_group *group;
+    check(cord_group_new(&group, NULL));
+    check(cord_group_start(group, fn, one, size));
+    check(cord_group_start(group, fn, other, size));
+    check(cord_group_join(group, CORD_FOREVER));
+}
+
 static int yield_many(void *count)
 {
     for (long i = *(long *)count; i > 0; i--)
@@ -22,19 +32,10 @@ static int yield_many(void *count)
     return 0;
 }
 
-/* Runs fn(&count) beside the calling task, which goes on with mine(&count). */
-static void beside(cord_fn *fn, cord_fn *mine, long count)
-{
-    cord_task *other;
-    check(cord_task_start(&other, fn, &count, sizeof count, NULL));
-    check(mine(&count));
-    check(cord_task_join(other, CORD_FOREVER, NULL));
-    cord_task_free(other);
-}
-
 static void yield(long count)
 {
-    beside(yield_many, yield_many, count / 2);
+    count /= 2;
+    both(yield_many, &count, &count, sizeof count);
 }
 
 static int nothing(void *arg)
@@ -53,58 +54,53 @@ static void start(long count)
     }
 }
 
-static cord_event ping = CORD_EVENT_INIT, pong = CORD_EVENT_INIT;
+struct by_event {
+    cord_event *mine, *other;
+    long count;
+};
 
-static int give_event(void *count)
+static int pass_event(void *arg)
 {
-    for (long i = *(long *)count; i > 0; i--) {
-        cord_event_set(&ping);
-        check(cord_event_wait(&pong, CORD_FOREVER));
-        cord_event_clear(&pong);
-    }
-    return 0;
-}
-
-static int answer_event(void *count)
-{
-    for (long i = *(long *)count; i > 0; i--) {
-        check(cord_event_wait(&ping, CORD_FOREVER));
-        cord_event_clear(&ping);
-        cord_event_set(&pong);
+    const struct by_event *pass = arg;
+    for (long i = pass->count; i > 0; i--) {
+        check(cord_event_wait(pass->mine, CORD_FOREVER));
+        cord_event_clear(pass->mine);
+        cord_event_set(pass->other);
     }
     return 0;
 }
 
 static void event(long count)
 {
-    beside(answer_event, give_event, count / 2);
+    cord_event ping = CORD_EVENT_INIT, pong = CORD_EVENT_INIT;
+    cord_event_set(&ping);
+    both(pass_event, &(struct by_event){ &ping, &pong, count / 2 }, &(struct by_event){ &pong, &ping, count / 2 },
+         sizeof(struct by_event));
 }
 
-static cord_queue *there, *back;
+struct by_queue {
+    cord_queue *mine, *other;
+    long count;
+};
 
-static int give_item(void *count)
+static int pass_item(void *arg)
 {
-    for (long i = *(long *)count; i > 0; i--) {
-        check(cord_queue_put(there, &i, CORD_FOREVER));
-        check(cord_queue_get(back, &i, CORD_FOREVER));
-    }
-    return 0;
-}
-
-static int answer_item(void *count)
-{
-    for (long i = *(long *)count, item; i > 0; i--) {
-        check(cord_queue_get(there, &item, CORD_FOREVER));
-        check(cord_queue_put(back, &item, CORD_FOREVER));
+    const struct by_queue *pass = arg;
+    for (long i = pass->count, item; i > 0; i--) {
+        check(cord_queue_get(pass->mine, &item, CORD_FOREVER));
+        check(cord_queue_put(pass->other, &item, CORD_FOREVER));
     }
     return 0;
 }
 
 static void queue(long count)
 {
+    cord_queue *there, *back;
     check(cord_queue_new(&there, sizeof(long), 1, 0));
     check(cord_queue_new(&back, sizeof(long), 1, 0));
-    beside(answer_item, give_item, count / 2);
+    check(cord_queue_put(there, &count, CORD_FOREVER));
+    both(pass_item, &(struct by_queue){ there, back, count / 2 }, &(struct by_queue){ back, there, count / 2 },
+         sizeof(struct by_queue));
     cord_queue_free(there);
     cord_queue_free(back);
 }

@@ -27,7 +27,7 @@ func yield(count int) {
 	}
 	all.Add(2)
 	go many()
-	many()
+	go many()
 	all.Wait()
 }
 

@@ -12,8 +12,8 @@ static void yield(long count)
         for (long i = 0; i < count / 2; i++)
             boost::this_fiber::yield();
     };
-    fiber other(many);
-    many();
+    fiber one(many), other(many);
+    one.join();
     other.join();
 }
 
@@ -48,32 +48,30 @@ struct event {
 static void by_event(long count)
 {
     event ping, pong;
-    fiber other([&] {
+    auto side = [count](event &mine, event &other) {
         for (long i = 0; i < count / 2; i++) {
-            ping.wait_and_clear();
-            pong.set();
+            mine.wait_and_clear();
+            other.set();
         }
-    });
-    for (long i = 0; i < count / 2; i++) {
-        ping.set();
-        pong.wait_and_clear();
-    }
+    };
+    ping.set();
+    fiber one([&] { side(ping, pong); }), other([&] { side(pong, ping); });
+    one.join();
     other.join();
 }
 
 static void by_queue(long count)
 {
     channel there(2), back(2);
-    fiber other([&] {
+    auto side = [count](channel &mine, channel &other) {
         for (long i = 0, item; i < count / 2; i++) {
-            there.pop(item);
-            back.push(item);
+            mine.pop(item);
+            other.push(item);
         }
-    });
-    for (long i = 0, item; i < count / 2; i++) {
-        there.push(i);
-        back.pop(item);
-    }
+    };
+    there.push(0);
+    fiber one([&] { side(there, back); }), other([&] { side(back, there); });
+    one.join();
     other.join();
 }
 
