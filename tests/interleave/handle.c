@@ -19,8 +19,10 @@ static struct {
 
 static void use_once(uint32_t generation)
 {
-    if (!cordi_handle_enter(&world.io.word, generation))
+    if (!cordi_handle_enter(&world.io.word, generation)) {
+        model_step("is refused"); /* and asks again, which is not spinning */
         return;
+    }
     must(world.open == generation);
     world.inside++;
     model_step("uses the descriptor");

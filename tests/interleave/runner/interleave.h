@@ -16,6 +16,9 @@
  * FAULTS. The test of the test: a fault changes one operation, named by its function and a part of its text, while the
  * model runs. A model is worth something when the runner finds what each of its faults breaks.
  *
+ * A task that makes the same load three times in a row, and nothing between, is taken to spin: it waits for a change.
+ * In a model that repeats a call put a model_step() between.
+ *
  * A model must not allocate, and keep all that its tasks share in the one object that it names as its state.
  */
 #ifndef TESTS_INTERLEAVE_H
