@@ -106,7 +106,7 @@ static int spin_until_input_ends(void *arg)
 {
     (void)arg;
     say("ready");
-    while (poll(&(struct pollfd){ .fd = 0, .events = POLLIN }, 1, 0) == 0) {
+    while (poll(&(struct pollfd){ .fd = 0, .events = POLLIN }, 1, 0) <= 0) { /* a signal may interrupt it */
     }
     return 0;
 }
