@@ -15,7 +15,7 @@ import sys
 import charts
 import tables
 from subjects import HERE, SUBJECTS
-from targets import target_rows
+from targets import COLUMNS, target_rows
 
 DOCS = os.path.join(os.path.dirname(HERE), "docs")
 CHINESE = {"raw epoll loop": "C 写的裸 epoll 循环", "connections": "连接数", "speed": "速度", "CPU time": "每条消息的 CPU",
@@ -45,7 +45,7 @@ FAMILIES = [
 def run_block(head, results):
     """docs/performance.md's: the machine, what was to be reached, the tables, the charts."""
     lines = [f"- {name}: {value}" for name, value in head] + [""]
-    lines += tables.table("Targets", ["", "to reach", "seen", ""], target_rows(results), True)
+    lines += tables.table("Targets", COLUMNS, target_rows(results), True)
     done = set()
     for title, belongs, figure in FAMILIES:
         family = [subject for subject in SUBJECTS if belongs(subject)]

@@ -17,7 +17,7 @@ import machine
 import measure
 import tables
 from subjects import PROGRAMS, SUBJECTS
-from targets import target_rows
+from targets import COLUMNS, target_rows
 
 
 def missing(competitor, found):
@@ -86,7 +86,7 @@ def main():
     if any(name.startswith("echo") for name in results):
         print("", *tables.echo_summary(subjects, results, options.markdown), sep="\n", flush=True)
     if rows := target_rows(results, only_seen=options.pattern != ""):
-        print("", *tables.table("Targets", ["", "to reach", "seen", ""], rows, options.markdown), sep="\n")
+        print("", *tables.table("Targets", COLUMNS, rows, options.markdown), sep="\n")
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"head": head, "subjects": results}, file, indent=1)
