@@ -206,6 +206,8 @@ static int sleep_on(void *arg)
     return 0;
 }
 
+static cord_span spin_of_child;
+
 /* Runs fn under CORD_SIGNALS_DEFAULT in a child, sends it `count` signals once it is ready; its exit status. */
 static int status_after(cord_fn *fn, int signo, int count)
 {
@@ -214,7 +216,7 @@ static int status_after(cord_fn *fn, int signo, int count)
     ck_assert_int_eq(pipe(ready), 0);
     int pid = fork();
     if (pid == 0) {
-        cord_run_options options = { .signals = CORD_SIGNALS_DEFAULT };
+        cord_run_options options = { .signals = CORD_SIGNALS_DEFAULT, .spin = spin_of_child };
         close(ready[0]);
         _exit(cord_report("child", cord_run(fn, &ready[1], &options)));
     }
@@ -231,6 +233,15 @@ static int status_after(cord_fn *fn, int signo, int count)
 PLAIN_TEST(sigint_cancels_and_the_exit_code_is_130)
 {
     is(status_after(sleep_until_cancelled, SIGINT, 1), 130);
+}
+
+PLAIN_TEST(sigint_while_the_loop_looks_for_work_cancels)
+{
+    for (int i = 0; i < 2; i++) {
+        use_backend(i == 0 ? "epoll" : "uring");
+        spin_of_child = CORD_SECOND;
+        is(status_after(sleep_until_cancelled, SIGINT, 1), 130);
+    }
 }
 
 PLAIN_TEST(sigterm_cancels_and_the_exit_code_is_0)
@@ -495,16 +506,16 @@ PLAIN_TEST(spin_out_of_range_einval)
 
 int main(void)
 {
-    return run_tests("run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
-                     PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
-                     PLAIN(run_ends_a_daemon_that_was_started_after_fn_had_answered),
-                     PLAIN(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain),
-                     SLOW(PLAIN(cancel_as_a_thread_becomes_a_loop_ends_it), 60),
-                     PLAIN(sigint_cancels_and_the_exit_code_is_130), PLAIN(sigterm_cancels_and_the_exit_code_is_0),
-                     PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
-                     PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),
-                     PLAIN(ten_thousand_timers_are_set_and_cancelled),
-                     PLAIN(sleepers_wake_in_the_order_of_their_deadlines), PLAIN(spans_are_read_and_refused),
-                     PLAIN(turn_of_long_resumes_ends_early), PLAIN(loop_that_spins_is_woken_and_gives_up_when_idle),
-                     PLAIN(spin_out_of_range_einval), END);
+    return run_tests(
+        "run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
+        PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
+        PLAIN(run_ends_a_daemon_that_was_started_after_fn_had_answered),
+        PLAIN(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain),
+        SLOW(PLAIN(cancel_as_a_thread_becomes_a_loop_ends_it), 60), PLAIN(sigint_cancels_and_the_exit_code_is_130),
+        PLAIN(sigint_while_the_loop_looks_for_work_cancels), PLAIN(sigterm_cancels_and_the_exit_code_is_0),
+        PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
+        PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),
+        PLAIN(ten_thousand_timers_are_set_and_cancelled), PLAIN(sleepers_wake_in_the_order_of_their_deadlines),
+        PLAIN(spans_are_read_and_refused), PLAIN(turn_of_long_resumes_ends_early),
+        PLAIN(loop_that_spins_is_woken_and_gives_up_when_idle), PLAIN(spin_out_of_range_einval), END);
 }

@@ -275,9 +275,11 @@ static bool spin(struct cordi_loop *loop, int64_t begun, int64_t longest)
 {
     int64_t span = sooner(loop->spin_now, longest);
     bool found;
+    loop->called = false;
     do {
         loop->backend->wait(loop, 0);
-        found = !cordi_list_empty(&loop->ready) || !cordi_inbox_empty(&loop->inbox) || take_unstarted(loop);
+        found =
+            loop->called || !cordi_list_empty(&loop->ready) || !cordi_inbox_empty(&loop->inbox) || take_unstarted(loop);
     } while (!found && cordi_clock_now() - begun < span);
     if (!found)
         loop->spin_now = loop->spin_now > CORD_MICROSECOND ? loop->spin_now / 2 : 0;

@@ -37,6 +37,7 @@ struct cordi_loop {
     int64_t spin_now;       /* and does, as long as that pays */
     unsigned outside;       /* coroutines that wait for a descriptor */
     unsigned quiet;         /* sleeps in a row that brought nothing, while only a task could wake a task; 2: more */
+    bool called;            /* the backend has seen that wake_fd was written: somebody wants the loop to look */
     bool forsaken;          /* its coroutines can never go on */
     uint32_t id;            /* never used again; what a descriptor's registration names */
     struct cordi_ctx ctx;   /* the scheduler */

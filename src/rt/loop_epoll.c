@@ -73,6 +73,7 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
         uint64_t handle = state->events[i].data.u64;
         if (handle == 0) {
             cordi_fd_event_clear(loop->host->wake_fd);
+            loop->called = true;
             continue;
         }
         cordi_io_event(handle, cordi_backend_events(state->events[i].events));

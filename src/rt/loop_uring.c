@@ -168,6 +168,7 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
             if (event->data == WAKE) {
                 state->wake_armed = event->more;
                 cordi_fd_event_clear(loop->host->wake_fd);
+                loop->called = true;
             } else if (event->data != REMOVED) {
                 take_answer(event);
             }
