@@ -43,14 +43,14 @@ int64_t cord_now(void)
 }
 
 struct how {
-    int rounds; /* in a run that is not deep */
+    int rounds; /* 0: only in a deep run */
     cord_deadline deadline;
     int64_t after; /* a wait, so much time has gone by */
 };
 
 static int rounds_of(const struct how *how)
 {
-    return how->rounds + model_rounds(MOST) - 1;
+    return how->rounds > 0 ? how->rounds : model_rounds(MOST) - 1;
 }
 
 static void hold(void *arg)
