@@ -17,6 +17,10 @@
 
 struct cordi_loop;
 
+/* Taken in one look, about as many as a turn resumes: those that come sooner than they are run push each other's memory
+ * out of the caches. The rest stays in the kernel. */
+enum { CORDI_BACKEND_EVENTS = 32 };
+
 struct cordi_backend {
     const char *name;
     int (*open)(struct cordi_loop *loop);                /* -errno: the next backend is tried */

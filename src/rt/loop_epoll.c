@@ -13,11 +13,9 @@
 #include "rt/task.h"
 #include "sys/fd.h"
 
-enum { EVENTS = 256 };
-
 struct state {
     int epoll;
-    struct epoll_event events[EVENTS];
+    struct epoll_event events[CORDI_BACKEND_EVENTS];
 };
 
 static void close_state(struct cordi_loop *loop, bool forked)
@@ -64,7 +62,7 @@ static bool forget(struct cordi_io *io)
 static void wait(struct cordi_loop *loop, int64_t timeout)
 {
     struct state *state = loop->state;
-    int count = cordi_fd_epoll_wait(state->epoll, state->events, EVENTS, timeout);
+    int count = cordi_fd_epoll_wait(state->epoll, state->events, CORDI_BACKEND_EVENTS, timeout);
     for (int i = 0; i < count; i++) /* the memory of many sleepers is cold: fetch it side by side */
         cordi_io_expect(state->events[i].data.u64);
     for (int i = 0; i < count; i++)

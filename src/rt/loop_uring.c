@@ -21,7 +21,7 @@
 #include "sys/fd.h"
 #include "sys/uring.h"
 
-enum { EVENTS = 256, REMOVED = 0, WAKE = 1 /* no handle is so small */ };
+enum { REMOVED = 0, WAKE = 1 /* no handle is so small */ };
 static const int64_t SOON = CORD_MILLISECOND;
 
 struct state {
@@ -29,7 +29,7 @@ struct state {
     _Atomic(struct cordi_list *) leaving; /* slots to be let go, by direction[CORDI_READ].queue; any thread */
     unsigned armed;                       /* requests that have not had their last answer */
     bool wake_armed;                      /* one of them is the poll of the thread's wake_fd */
-    struct cordi_uring_event events[EVENTS];
+    struct cordi_uring_event events[CORDI_BACKEND_EVENTS];
 };
 
 static int arm_poll(struct state *state, int fd, unsigned events, uint64_t data)
@@ -42,7 +42,7 @@ static int arm_poll(struct state *state, int fd, unsigned events, uint64_t data)
 /* How many answers are in state->events. */
 static unsigned take_answers(struct state *state)
 {
-    unsigned count = cordi_uring_take(state->ring, state->events, EVENTS);
+    unsigned count = cordi_uring_take(state->ring, state->events, CORDI_BACKEND_EVENTS);
     for (unsigned i = 0; i < count; i++)
         state->armed -= !state->events[i].more && state->events[i].data != REMOVED;
     return count;
@@ -154,26 +154,23 @@ static void expect_answers(const struct state *state, unsigned count)
 static void wait(struct cordi_loop *loop, int64_t timeout)
 {
     struct state *state = loop->state;
-    unsigned count;
     if (!state->wake_armed)
         state->wake_armed = arm_poll(state, loop->host->wake_fd, POLLIN, WAKE) == 0;
     remove_leaving(state);
     bool all = state->wake_armed && atomic_load_explicit(&state->leaving, memory_order_relaxed) == NULL;
     cordi_uring_wait(state->ring, all || timeout == 0 ? timeout : SOON);
-    do {
-        count = take_answers(state);
-        expect_answers(state, count);
-        for (unsigned i = 0; i < count; i++) {
-            const struct cordi_uring_event *event = &state->events[i];
-            if (event->data == WAKE) {
-                state->wake_armed = event->more;
-                cordi_fd_event_clear(loop->host->wake_fd);
-                loop->called = true;
-            } else if (event->data != REMOVED) {
-                take_answer(event);
-            }
+    unsigned count = take_answers(state);
+    expect_answers(state, count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct cordi_uring_event *event = &state->events[i];
+        if (event->data == WAKE) {
+            state->wake_armed = event->more;
+            cordi_fd_event_clear(loop->host->wake_fd);
+            loop->called = true;
+        } else if (event->data != REMOVED) {
+            take_answer(event);
         }
-    } while (count == EVENTS);
+    }
 }
 
 const struct cordi_backend cordi_backend_uring = {
