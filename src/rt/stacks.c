@@ -47,7 +47,7 @@ static struct place *place_of(const struct cord_task *task)
     if (place == seen.places + seen.count) {
         seen.count++;
         *place = (struct place){ .started_at = task->started_at };
-        memcpy(place->name, task->name, sizeof place->name);
+        memcpy(place->name, cord_task_name(task), sizeof place->name);
     }
     return place;
 }
