@@ -22,6 +22,11 @@ def build_settings():
     return [cache["CMAKE_C_COMPILER"], *cache["CMAKE_C_FLAGS"].split()]
 
 
+def build_libraries():
+    """What the static library needs: liburing only where it was built with it."""
+    return re.search(r"^Libs.private:(.*)$", (BUILD / "cordage.pc").read_text(), re.MULTILINE)[1].split()
+
+
 def markdown_programs(path):
     for number, block in enumerate(re.findall(r"^```c\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL), 1):
         if "int main(" in block:
@@ -41,7 +46,7 @@ def manual_programs(path):
 def run_program(text):
     with tempfile.TemporaryDirectory() as folder:
         built = subprocess.run([*build_settings(), "-D_GNU_SOURCE", f"-I{SOURCE}/include", "-x", "c", "-", "-x", "none",
-                                f"{BUILD}/libcordage.a", "-luring", "-ljansson", "-pthread", "-o", f"{folder}/program"],
+                                f"{BUILD}/libcordage.a", "-ljansson", *build_libraries(), "-o", f"{folder}/program"],
                                input=text, text=True, capture_output=True, check=False)
         check(built.returncode == 0, f"does not build: {built.stderr[:600]}")
         program = Program([f"{folder}/program"], cwd=folder)
