@@ -344,14 +344,18 @@ PLAIN_TEST(ten_thousand_timers_are_set_and_cancelled)
     cord_shared_free(shared);
 }
 
+struct sleeper {
+    int place;
+    cord_deadline until;
+};
+
 static int note_order(void *arg)
 {
+    static cord_event never = CORD_EVENT_INIT;
     static int order;
-    int place = *(int *)arg;
-    int rc = cord_sleep((10 - place) * 2 * CORD_MILLISECOND);
-    if (rc == 0 && order++ != 9 - place)
-        return -EPROTO;
-    return rc;
+    const struct sleeper *self = arg;
+    int rc = cord_event_wait(&never, self->until);
+    return rc == -ETIMEDOUT && order++ == self->place ? 0 : -EPROTO;
 }
 
 static int sleepers_in_order(void *arg)
@@ -359,8 +363,11 @@ static int sleepers_in_order(void *arg)
     cord_group *group;
     (void)arg;
     ok(cord_group_new(&group, NULL));
-    for (int i = 0; i < 10; i++)
-        ok(cord_group_start(group, note_order, &i, sizeof i));
+    cord_deadline first = cord_in(CORD_SECOND / 10 * slow()); /* all wait by then */
+    for (int i = 9; i >= 0; i--) {
+        struct sleeper sleeper = { i, { first.at + i * 2 * CORD_MILLISECOND } };
+        ok(cord_group_start(group, note_order, &sleeper, sizeof sleeper));
+    }
     return cord_group_join(group, soon());
 }
 
