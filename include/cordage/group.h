@@ -29,14 +29,15 @@ CORD_API CORD_MUST_CHECK int cord_group_new(cord_group **ret, const cord_group_o
 CORD_API CORD_MUST_CHECK int cord_group_start(cord_group *group, cord_fn *fn, const void *arg, size_t arg_size);
 
 /* Waits for all. 0 or the code of the first failure (a process that was killed: -EOWNERDEAD), with its sentence.
- * After a join that did not time out or get cancelled the group is gone: do not free it. NULL: 0.
- * Fails: -ETIMEDOUT (this deadline: the group lives on; or its .timeout), -ECANCELED. */
+ * Once all have ended it frees the group, whatever it answers: a cord_group_free() after it would be the second.
+ * Fails and leaves the group: -ETIMEDOUT (this deadline), -EAGAIN (CORD_NOWAIT), -ECANCELED (the caller).
+ * Fails and frees it: -ETIMEDOUT (its .timeout). NULL: 0. */
 CORD_API CORD_MUST_CHECK int cord_group_join(cord_group *group, cord_deadline deadline);
 
 /* Cancels all of its tasks. Any thread; never waits. */
 CORD_API void cord_group_cancel(cord_group *group);
 
-/* Cancels the rest and waits for it, uncancellably; NULL is allowed. */
+/* Cancels the rest and waits for it, uncancellably; NULL is allowed. Not after a join that freed it. */
 CORD_API void cord_group_free(cord_group *group);
 
 CORD_END
