@@ -107,6 +107,13 @@ PLAIN_TEST(coroutine_with_a_size_of_its_own_is_reported_with_it)
     reported(&death, COROUTINE("262144"));
 }
 
+PLAIN_TEST(coroutine_without_a_name_that_holds_its_spin_bit_is_reported)
+{
+    struct death death = run("unnamed");
+    died_by(&death, SIGSEGV);
+    reported(&death, "cordage: task \"coroutine-1\" (coroutine) overflowed its stack of 65536 bytes; ");
+}
+
 PLAIN_TEST(coroutine_of_the_background_loop_is_reported)
 {
     struct death death = run("background");
@@ -287,6 +294,7 @@ int main(void)
     return run_tests(
         "overflow", PLAIN(coroutine_is_reported_and_dies_by_sigsegv),
         PLAIN(coroutine_with_a_size_of_its_own_is_reported_with_it),
+        PLAIN(coroutine_without_a_name_that_holds_its_spin_bit_is_reported),
         PLAIN(coroutine_of_the_background_loop_is_reported), PLAIN(main_of_cord_run_is_reported),
         PLAIN(serial_task_is_reported_as_the_task_whose_stack_it_used), PLAIN(thread_is_reported_and_dies_by_sigsegv),
         PLAIN(process_is_reported_and_its_parent_goes_on), PLAIN(process_of_a_plain_thread_is_reported),

@@ -18,7 +18,13 @@ static void report(const struct cord_task *task, size_t size)
 {
     struct cordi_line line = { .length = 0 };
     cordi_line_add(&line, "cordage: task \"");
-    cordi_line_add(&line, cord_task_name(task));
+    if (task->number == 0)
+        cordi_line_add(&line, task->name);
+    else { /* as cord_task_name() makes it, which takes a spin bit: the task may hold that */
+        cordi_line_add(&line, cord_kind_name(task->kind));
+        cordi_line_add(&line, "-");
+        cordi_line_number(&line, task->number, 10);
+    }
     cordi_line_add(&line, "\" (");
     cordi_line_add(&line, cord_kind_name(task->kind));
     cordi_line_add(&line, ") overflowed its stack of ");

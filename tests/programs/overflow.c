@@ -5,11 +5,14 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "rt/task.h"
 
 static volatile int bottom = 1 << 30;
 static char *volatile nowhere;
@@ -27,6 +30,13 @@ static int overflow(void *arg)
 {
     (void)arg;
     return deep(0, (char *)&arg);
+}
+
+/* As where a call that holds the task's own spin bit is the one that overflows. */
+static int overflow_holding(void *arg)
+{
+    atomic_fetch_or(&cord_task_self()->end, CORDI_END_SPIN);
+    return overflow(arg);
 }
 
 static int touch_null(void *arg)
@@ -148,6 +158,7 @@ int main(int argc, char **argv)
         { "coroutine", { overflow, { .name = "deep" } }, false },
         { "large", { overflow, { .name = "deep", .stack_size = 262144 } }, false },
         { "background", { overflow, { .name = "deep" } }, true },
+        { "unnamed", { overflow_holding, { 0 } }, false },
         { "thread", { overflow, { .kind = CORD_THREAD, .name = "deep", .stack_size = 262144 } }, false },
         { "process", { overflow, { .kind = CORD_PROCESS, .name = "deep" } }, false },
         { "plain-process", { overflow, { .kind = CORD_PROCESS, .name = "deep" } }, true },
