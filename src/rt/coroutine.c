@@ -84,18 +84,15 @@ void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 
 int cordi_coroutine_start(struct cord_task *task, cord_loop where)
 {
-    struct cordi_loop *own = where == CORD_LOOP_ANY ? cordi_thread()->loop : NULL;
-    if (own != NULL && own->team != NULL) {
+    struct cordi_loop *own = cordi_thread()->loop;
+    if (own == NULL)
+        return cordi_background_start(task);
+    if (where == CORD_LOOP_ANY && own->team != NULL) {
         cordi_team_put(own->team, task);
         own->budget = 0; /* when this one waits or yields, the loop looks what it may take itself */
         return 0;
     }
-    int rc = cordi_loop_for_start(&task->loop);
-    if (rc < 0)
-        return rc;
-    if (cordi_thread()->loop == task->loop)
-        cordi_list_append(&task->loop->tasks, &task->peers);
-    cordi_loop_wake(task);
+    cordi_coroutine_start_on(own, task);
     return 0;
 }
 

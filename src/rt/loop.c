@@ -432,22 +432,15 @@ static int make_background(void)
     }
 }
 
-int cordi_loop_for_start(struct cordi_loop **ret)
+int cordi_background_start(struct cord_task *task)
 {
-    struct cordi_loop *own = cordi_thread()->loop;
     int rc = 0;
-    if (own == NULL) {
-        cordi_spin_lock(&cordi_runtime.background_lock, 1);
-        if (atomic_load(&cordi_runtime.background) == NULL)
-            rc = make_background();
-        own = atomic_load(&cordi_runtime.background);
-        if (rc == 0)
-            (void)cordi_word_add(&own->alive, 1);
-        cordi_spin_unlock(&cordi_runtime.background_lock, 1);
-    } else
-        (void)cordi_word_add(&own->alive, 1);
+    cordi_spin_lock(&cordi_runtime.background_lock, 1);
+    if (atomic_load(&cordi_runtime.background) == NULL)
+        rc = make_background();
     if (rc == 0)
-        *ret = own;
+        cordi_coroutine_start_on(atomic_load(&cordi_runtime.background), task);
+    cordi_spin_unlock(&cordi_runtime.background_lock, 1);
     return rc;
 }
 

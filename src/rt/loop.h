@@ -82,9 +82,9 @@ void cordi_loop_wake(struct cord_task *task);
  * thread it is a plain call. */
 void cordi_loop_on_host(void (*fn)(void *), void *arg);
 
-/* The loop for a coroutine that the calling task starts, counted as alive there; the background loop is made when
- * needed, and ends when it has had no coroutines for a while. */
-int cordi_loop_for_start(struct cordi_loop **ret);
+/* Starts a coroutine from a plain thread, on the background loop; that is made when needed, and ends when it has had no
+ * coroutines for a while. */
+int cordi_background_start(struct cord_task *task);
 
 /* Takes the coroutines of a forsaken loop to where nobody resumes them, whoever wakes them: the loop may end. */
 void cordi_loop_forsake(struct cordi_loop *loop);

@@ -58,19 +58,14 @@ bool cordi_wait_over(const struct cord_task *self)
     return state_of(atomic_load(&self->wait)) == CORDI_ENDED_ITSELF;
 }
 
-static bool cancel_pending(const struct cord_task *self)
-{
-    return self->shielded == 0 && atomic_load(&self->cancelled);
-}
-
 bool cordi_self_cancelled(void)
 {
-    return cancel_pending(cordi_self());
+    return cordi_task_cancelled(cordi_task_self());
 }
 
 void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what)
 {
-    struct cord_task *self = cordi_self();
+    struct cord_task *self = cordi_task_self();
     uint64_t number = (atomic_load_explicit(&self->wait, memory_order_relaxed) >> CORDI_WAIT_BITS) + 1;
     bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
     cordi_list_init(&node->link);
@@ -108,7 +103,7 @@ bool cordi_waiter_claim(struct cordi_waiter *node)
 
 struct cordi_waiter *cordi_wait_winner(void)
 {
-    return cordi_self()->winner;
+    return cordi_task_self()->winner;
 }
 
 int cordi_wait_result(struct cord_task *self)
@@ -125,7 +120,7 @@ int cordi_wait_result(struct cord_task *self)
 
 int cordi_park(cord_deadline deadline)
 {
-    struct cord_task *self = cordi_self();
+    struct cord_task *self = cordi_task_self();
     if (cordi_wait_over(self))
         return cordi_wait_result(self);
     if (self->loop != NULL)
@@ -136,7 +131,7 @@ int cordi_park(cord_deadline deadline)
 
 void cordi_wait_abandon(void)
 {
-    struct cord_task *self = cordi_self();
+    struct cord_task *self = cordi_task_self();
     if (cordi_wait_over(self) || cordi_wait_end(self, CORDI_ENDED_ITSELF))
         return;
     if (self->loop != NULL) /* claimed meanwhile: take the wake that is owed */

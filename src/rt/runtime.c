@@ -56,11 +56,10 @@ static void in_child(void)
     cordi_dump_after_fork();
 }
 
-void cordi_runtime_start(void)
+void cordi_runtime_begin(void)
 {
     uint32_t fresh = 0;
-    if (atomic_load_explicit(&cordi_runtime.ready, memory_order_relaxed) == 0 &&
-        atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1)) {
+    if (atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1)) {
         (void)cordi_proc_at_fork(before_fork, in_parent, in_child);
         cordi_debug_start();
         cordi_overflow_start();

@@ -35,6 +35,11 @@ extern struct cordi_runtime cordi_runtime;
 void cordi_run_signals_after_fork(struct cord_task *task);
 
 /* Before the first task, loop or adopted thread: what must survive a fork is registered, and CORD_DEBUG is read. */
-void cordi_runtime_start(void);
+void cordi_runtime_begin(void);
+static inline void cordi_runtime_start(void)
+{
+    if (atomic_load_explicit(&cordi_runtime.ready, memory_order_relaxed) == 0)
+        cordi_runtime_begin();
+}
 
 #endif

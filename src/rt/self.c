@@ -72,8 +72,8 @@ void cord_task_terminate(cord_task *task, cord_span grace)
 
 int cord_yield(void)
 {
-    struct cord_task *self = cordi_self();
-    if (atomic_load(&self->cancelled) && self->shielded == 0)
+    struct cord_task *self = cordi_task_self();
+    if (cordi_task_cancelled(self))
         return cordi_fail(-ECANCELED, "cancelled");
     if (self->loop != NULL)
         return cordi_loop_yield(self);

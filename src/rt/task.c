@@ -20,8 +20,7 @@
 #include "sys/proc.h"
 #include "sys/shm.h"
 
-/* What every call asks for lies at a fixed place from the thread's pointer, also in a shared library. */
-static _Thread_local __attribute__((tls_model("initial-exec"))) struct cordi_thread this_thread;
+_Thread_local struct cordi_thread cordi_this_thread;
 static _Thread_local struct cord_task foreign; /* the block of a thread that cordage did not start */
 
 static void thread_ends(void *arg)
@@ -46,9 +45,9 @@ void cordi_task_after_fork(void)
     thread->own = thread->current = NULL;
 }
 
-/* A thread that cordage did not start becomes a task when it first calls. */
-static __attribute__((noinline)) struct cord_task *adopt(struct cordi_thread *thread)
+struct cord_task *cordi_task_adopt(void)
 {
+    struct cordi_thread *thread = cordi_thread();
     cord_task_options options = { .name = "main" };
     cordi_runtime_start();
     cordi_task_init(&foreign, CORD_THREAD, &options);
@@ -60,23 +59,9 @@ static __attribute__((noinline)) struct cord_task *adopt(struct cordi_thread *th
     return &foreign;
 }
 
-static inline struct cordi_thread *here(void)
+struct cord_task *cordi_self(void)
 {
-    struct cordi_thread *thread = &this_thread;
-    __asm__ volatile("" : "+r"(thread)); /* the compiler must not know that it is always the same */
-    return thread;
-}
-
-__attribute__((noinline)) struct cordi_thread *cordi_thread(void)
-{
-    return here();
-}
-
-__attribute__((noinline)) struct cord_task *cordi_self(void)
-{
-    struct cordi_thread *thread = here();
-    struct cord_task *current = thread->current;
-    return current != NULL ? current : adopt(thread);
+    return cordi_task_self();
 }
 
 cord_task *cord_task_self(void)
@@ -241,7 +226,7 @@ static int start(struct cord_task **ret, cord_fn *fn, const void *arg, size_t ar
     if (rc < 0)
         return cordi_fail_code(rc, "task \"%s\": cannot start",
                                options->name ? options->name : cord_kind_name(options->kind));
-    task->root = cordi_self()->root;
+    task->root = cordi_task_self()->root;
     *ret = task;
     return 0;
 }
@@ -271,34 +256,33 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
                       const cord_task_options *given, const void *started_at)
 {
     static const cord_task_options defaults;
-    cord_task_options options = given != NULL ? *given : defaults;
+    const cord_task_options *options = given != NULL ? given : &defaults;
     struct cord_task *task = NULL;
     int rc;
-    if (options.kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
+    if (options->kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
         return cordi_fail(-EINVAL, "a process cannot be given a pointer of this one: pass the size to have it copied, "
                                    "or memory from cord_shared_new()");
-    if ((unsigned)options.kind > CORD_SERIAL)
-        return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options.kind);
-    if ((unsigned)options.loop > CORD_LOOP_ANY)
-        return cordi_fail(-EINVAL, "no such place for a task: %d; CORD_LOOP_HERE or CORD_LOOP_ANY", (int)options.loop);
-    if (ret == NULL && group == NULL)
-        options.daemon = true;
+    if ((unsigned)options->kind > CORD_SERIAL)
+        return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options->kind);
+    if ((unsigned)options->loop > CORD_LOOP_ANY)
+        return cordi_fail(-EINVAL, "no such place for a task: %d; CORD_LOOP_HERE or CORD_LOOP_ANY", (int)options->loop);
     cordi_runtime_start();
-    rc = start(&task, fn, arg, arg_size, &options);
+    rc = start(&task, fn, arg, arg_size, options);
     if (rc < 0)
         return rc;
     task->started_at = started_at;
     task->orphan = ret == NULL;
+    task->daemon = options->daemon || (ret == NULL && group == NULL);
     task->group = group;
     if (ret != NULL)
         cordi_task_hold(task); /* one reference is the run's, one the handle's */
     if (group != NULL)
         cordi_group_add(group, task);
-    if (options.kind == CORD_COROUTINE)
-        rc = cordi_coroutine_start(task, options.loop);
-    else if (options.kind == CORD_THREAD)
-        rc = cordi_thread_start(task, options.stack_size);
-    else if (options.kind == CORD_PROCESS)
+    if (options->kind == CORD_COROUTINE)
+        rc = cordi_coroutine_start(task, options->loop);
+    else if (options->kind == CORD_THREAD)
+        rc = cordi_thread_start(task, options->stack_size);
+    else if (options->kind == CORD_PROCESS)
         rc = cordi_process_start(task);
     else
         run_serial(task);
@@ -400,10 +384,11 @@ static int wait_for_end(struct cord_task *task, cord_deadline deadline)
 
 int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
 {
+    const struct cord_task *self = cordi_task_self();
     int rc = 0;
-    if (task == cordi_self())
+    if (task == self)
         return cordi_fail(-EDEADLK, "task \"%s\" cannot join itself", cord_task_name(task));
-    if (cordi_self_cancelled())
+    if (cordi_task_cancelled(self))
         return cordi_fail(-ECANCELED, "cancelled before joining task \"%s\"", cord_task_name(task));
     if (!ended(task)) {
         if (deadline.at == CORD_NOWAIT.at)

@@ -96,7 +96,30 @@ struct cordi_thread {
     struct cordi_loop *loop; /* that this thread drives, or NULL */
     struct cord_task *own;   /* the task that is the thread itself */
 };
-struct cordi_thread *cordi_thread(void); /* noinline: a coroutine must not keep the address of a thread-local */
+
+/* At a fixed place from the thread's pointer, also in a shared library. A compiler may keep its address over a switch:
+ * a coroutine that has begun stays on its thread. */
+extern _Thread_local struct cordi_thread cordi_this_thread __attribute__((tls_model("initial-exec")));
+
+static inline struct cordi_thread *cordi_thread(void)
+{
+    return &cordi_this_thread;
+}
+
+/* A thread that cordage did not start becomes a task when it first calls. */
+struct cord_task *cordi_task_adopt(void);
+
+/* cordi_self(), for rt. */
+static inline struct cord_task *cordi_task_self(void)
+{
+    struct cord_task *current = cordi_this_thread.current;
+    return current != NULL ? current : cordi_task_adopt();
+}
+
+static inline bool cordi_task_cancelled(const struct cord_task *task)
+{
+    return atomic_load(&task->cancelled) && task->shielded == 0;
+}
 
 /* Fills the common fields. */
 void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options);

@@ -27,9 +27,16 @@ void model_tasks_check(void)
         must(model_tasks[i].permit == CORDI_AWAKE);
 }
 
-WEAK struct cord_task *cordi_self(void)
+_Thread_local struct cordi_thread cordi_this_thread; /* without a current task, so that the next is asked each time */
+
+WEAK struct cord_task *cordi_task_adopt(void)
 {
     return &model_tasks[model_me()];
+}
+
+WEAK struct cord_task *cordi_self(void)
+{
+    return cordi_task_adopt();
 }
 
 static bool woken(void *arg)
