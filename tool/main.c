@@ -205,7 +205,9 @@ int main(int argc, char **argv)
     if (rc == 0) {
         cord_log_set(log_line);
         signal(SIGTTIN, SIG_IGN); /* in the background, reading the terminal fails instead of stopping a server */
-        cord_run_options how = { .signals = CORD_SIGNALS_DEFAULT, .stack_size = 512 * 1024, .loops = arguments.loops };
+        cord_run_options how = {
+            .signals = CORD_SIGNALS_DEFAULT, .stack_size = 512 * 1024, .loops = arguments.loops, .spin = arguments.spin
+        };
         rc = cord_run(run, &arguments, &how);
         rc = rc < 0 ? cord_report("cordage", rc) : rc;
     } else {

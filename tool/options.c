@@ -14,6 +14,7 @@ const struct option_row option_table[] = {
       "how requests run: coroutine (the default), thread, process or serial" },
     { OPTION_MAX, 0, "max-connections", "N", "", IN_SERVE, "requests at one time; further ones wait" },
     { OPTION_LOOPS, 0, "loops", "N", "", IN_SERVE, "threads that share the requests of kind coroutine (default 1)" },
+    { OPTION_SPIN, 0, "spin", "TIME", "", IN_SERVE, "look for work so long before sleeping: 50us for quicker answers" },
     { OPTION_IDLE, 0, "idle", "TIME", "", IN_SERVE, "end a connection that is silent for so long" },
     { OPTION_GRACE, 0, "grace", "TIME", "", IN_SERVE, "how long an end lets requests finish (default: not at all)" },
     { OPTION_NAME, 0, "name", "NAME", "", IN_CHAT, "your name (default: $USER)" },
@@ -145,6 +146,10 @@ static int read_value(struct arguments *a, const char *who, const struct option_
             return usage_error(who, "--loops %s: write a whole number from 1 to 256; one for each CPU is plenty",
                                value);
         a->loops = (uint32_t)number;
+        return 0;
+    case OPTION_SPIN:
+        if (cord_span_parse(&a->spin, value) < 0 || a->spin > CORD_SECOND)
+            return usage_error(who, "--spin %s: write a time of at most a second, such as 50us", value);
         return 0;
     case OPTION_IDLE:
         return read_time(&a->idle, who, row, value);

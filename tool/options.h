@@ -8,6 +8,7 @@ enum option_id {
     OPTION_KIND,
     OPTION_MAX,
     OPTION_LOOPS,
+    OPTION_SPIN,
     OPTION_IDLE,
     OPTION_GRACE,
     OPTION_NAME,

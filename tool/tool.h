@@ -25,7 +25,7 @@ struct arguments {
     int dashes;         /* how many words stood before "--"; -1: there was none */
     cord_kind kind;
     uint32_t max_connections, loops;
-    cord_span idle, grace;
+    cord_span idle, grace, spin;
     cord_span timeout;    /* < 0: not given */
     cord_span wait;       /* < 0: not given */
     cord_span seconds;    /* of bench, for each subject */

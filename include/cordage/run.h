@@ -30,7 +30,7 @@ typedef struct {
     size_t stack_size;    /* for fn, which runs as a coroutine; 0: 256 KiB */
     uint32_t loops;       /* the calling thread and as many more as make this number, at most 256; 0: one */
     cord_span spin;       /* how long a loop looks for work before it sleeps, at most a second; 0: it sleeps at once.
-                             50 us halve the time of a round trip where CPUs are to spare, at the price of a CPU that
+                             50 us take 40 % off a round trip where CPUs are to spare, at the price of a CPU that
                              is busy meanwhile. A loop for which it does not pay soon stops looking */
 } cord_run_options;
 

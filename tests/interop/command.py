@@ -77,6 +77,8 @@ USAGE = [
      "cordage: serve: --max-connections 0: write a whole number, 1 or more"),
     (["serve", "echo", ":1", "--loops", "1000"],
      "cordage: serve: --loops 1000: write a whole number from 1 to 256; one for each CPU is plenty"),
+    (["serve", "echo", ":1", "--spin", "2s"],
+     "cordage: serve: --spin 2s: write a time of at most a second, such as 50us"),
     (["serve", "echo", ":1", "--quiet=yes"], "cordage: serve: --quiet takes no value"),
     (["serve", "upper", ":1", "--encoding", "klingon"],
      'cordage: serve: --encoding: unknown encoding "klingon": choose'),
@@ -154,7 +156,8 @@ def _():
         check(len(out) > 50, f"{args} prints {out!r}")
     same(run("help", "serve"), run("serve", "--help"), "help of a command")
     check(re.match(r"cordage \d+\.\d+\.\d+\nbackend: (epoll|uring) ", run("-V")[1]), "the version's first lines")
-    for option in "--kind", "--max-connections", "--loops", "--idle", "--grace", "--encoding", "--quiet", "--verbose":
+    for option in ("--kind", "--max-connections", "--loops", "--spin", "--idle", "--grace", "--encoding", "--quiet",
+                   "--verbose"):
         check(option in run("serve", "-h")[1], f"serve's help has {option}")
 
 
@@ -442,6 +445,15 @@ def _():
     for number, client in enumerate(clients):
         same(receive(client, len(b"%d" % number)), b"%d" % number, f"client {number}")
         client.close()
+
+
+@case("command.a_server_that_spins_answers")
+def _():
+    server = serve("echo", "--spin", "50us")
+    with join(server.at[0]) as client:
+        for number in range(20):
+            client.sendall(b"%02d" % number)
+            same(receive(client, 2), b"%02d" % number, f"message {number}")
 
 
 # Signals
