@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "rt/task.h"
 
@@ -462,6 +463,31 @@ LOOPS_TEST(processes_start_from_every_loop)
     pthread_barrier_destroy(&barrier);
 }
 
+static int fail_to_run(void *arg)
+{
+    (void)arg;
+    return -EPROTO; /* it must not come that far */
+}
+
+/* Each loop needs two descriptors or three; the ones that could be opened are closed again, their threads ended. */
+LOOPS_TEST(run_undoes_all_when_a_loop_cannot_be_opened)
+{
+    unsigned loops = 2;
+    struct rlimit limit, tight;
+    ck_assert_int_eq(pthread_barrier_init(&barrier, NULL, loops), 0);
+    is(run_on(loops, fill_all_loops, &loops), 0); /* what is opened once in a process is there */
+    int before = open_fds();
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    tight = limit;
+    tight.rlim_cur = (rlim_t)before + 16; /* some loops' worth */
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    is(run_on(64, fail_to_run, NULL), -EMFILE);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(open_fds(), before);
+    is(run_on(loops, fill_all_loops, &loops), 0);
+    pthread_barrier_destroy(&barrier);
+}
+
 int main(void)
 {
     return run_tests(
@@ -474,5 +500,6 @@ int main(void)
         LOOPS_OF(close_ends_a_recv_on_another_loop), LOOPS_OF(failure_on_one_loop_cancels_the_group_on_the_other),
         LOOPS_OF(run_waits_for_tasks_of_all_loops), LOOPS_OF(daemons_of_all_loops_are_cancelled_at_the_end),
         LOOPS_OF(ctrl_c_at_the_end_reaches_tasks_of_all_loops), LOOPS_OF(loops_come_and_go_with_their_runs),
-        PLAIN(cancelled_thread_ends_its_run_of_several_loops), LOOPS_OF(processes_start_from_every_loop), END);
+        PLAIN(cancelled_thread_ends_its_run_of_several_loops), LOOPS_OF(processes_start_from_every_loop),
+        LOOPS_OF(run_undoes_all_when_a_loop_cannot_be_opened), END);
 }
