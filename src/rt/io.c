@@ -78,7 +78,7 @@ int cordi_io_open(uint64_t *ret, int own_fd)
     }
     io->fd = own_fd;
     io->type = (int16_t)type;
-    io->data = NULL;
+    cordi_io_data_set(io, NULL);
     io->patient = -1;
     for (int i = 0; i < 2; i++) {
         struct cordi_direction_state *d = &io->direction[i];
@@ -111,12 +111,12 @@ bool cordi_io_is_socket(const struct cordi_io *io)
 
 void *cordi_io_data(const struct cordi_io *io)
 {
-    return io->data;
+    return atomic_load_explicit(&io->data, memory_order_relaxed);
 }
 
 void cordi_io_data_set(struct cordi_io *io, void *data)
 {
-    io->data = data;
+    atomic_store_explicit(&io->data, data, memory_order_relaxed);
 }
 
 /* --- closing --- */
@@ -179,7 +179,7 @@ int cordi_io_close(uint64_t handle, void **data)
     cordi_io_wait_for_users(io);
     leave_home(io);
     int fd = io->fd;
-    *data = io->data;
+    *data = cordi_io_data(io);
     cordi_spin_lock(&table.lock, 1);
     cordi_list_append(&table.free, &io->direction[0].queue);
     cordi_spin_unlock(&table.lock, 1);
@@ -282,7 +282,7 @@ void cordi_io_expect_waiter(uint64_t handle)
     if (io == NULL)
         return;
     __builtin_prefetch(atomic_load_explicit(&io->direction[CORDI_READ].waiter, memory_order_relaxed), 1);
-    __builtin_prefetch(io->data);
+    __builtin_prefetch(cordi_io_data(io));
 }
 
 static void wake_each(struct cord_task *const wake[3])

@@ -28,7 +28,7 @@ struct cordi_direction_state {
 struct cordi_io {
     _Alignas(64) _Atomic uint64_t word; /* handle.h */
     _Atomic uint64_t bits;              /* bit 0: spin */
-    void *data;                         /* net's */
+    _Atomic(void *) data;               /* net's; atomic for cordi_io_expect_waiter(), which may look at any time */
     int fd;
     int16_t type;   /* SOCK_STREAM...; 0: no socket */
     int8_t patient; /* accept, connect: 1 the descriptor is in blocking mode, so ask first; 0 not; -1 unknown */
