@@ -272,6 +272,8 @@ static struct cord_task *report(struct cordi_direction_state *d)
 void cordi_io_expect(uint64_t handle)
 {
     const struct cordi_io *io = slot_of(handle);
+    if (io == NULL) /* the answer to a removal */
+        return;
     __builtin_prefetch(io, 1);
     __builtin_prefetch(&io->direction[CORDI_WRITE], 1); /* who is told that something came mostly answers */
 }
