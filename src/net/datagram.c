@@ -151,6 +151,7 @@ static void set_cut(struct msghdr *message, void *control, size_t segment)
     uint16_t size = (uint16_t)segment;
     message->msg_control = control;
     message->msg_controllen = CMSG_SPACE(sizeof size);
+    memset(control, 0, CMSG_SPACE(sizeof size)); /* the kernel reads the padding too */
     struct cmsghdr *head = CMSG_FIRSTHDR(message);
     head->cmsg_level = SOL_UDP;
     head->cmsg_type = UDP_SEGMENT;
