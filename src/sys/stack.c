@@ -27,6 +27,13 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MAKE_MEM_UNDEFINED(low, size) 0
+#endif
+
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -46,8 +53,9 @@ static const int64_t AGE = 1000000000; /* ns, until stacks are old */
 struct slab {
     struct slab *older; /* of the class: none is ever given back */
     char *base;
-    size_t usable;   /* of each stack */
-    uint32_t count;  /* stacks in it */
+    size_t usable;  /* of each stack */
+    uint32_t count; /* stacks in it */
+    bool under_valgrind;
     bool can_advise; /* MADV_GUARD_INSTALL works here */
     struct cordi_stack_slot *slots;
 };
@@ -139,6 +147,7 @@ static struct slab *slab_new(size_t usable)
     slab->usable = usable;
     slab->count = (uint32_t)count;
     slab->slots = (struct cordi_stack_slot *)(slab + 1);
+    slab->under_valgrind = RUNNING_ON_VALGRIND != 0;
     slab->can_advise = madvise(base, CORDI_STACK_GUARD, MADV_GUARD_INSTALL) == 0 && guard_works(base);
     slab->slots[0].guarded = slab->can_advise;
     return slab;
@@ -290,6 +299,9 @@ void cordi_stack_put(const struct cordi_stack *own_stack, struct cordi_stack_cac
     __lsan_unregister_root_region(stack.low, stack.usable);
     __asan_unpoison_memory_region(stack.low, stack.usable); /* of the frames that never returned */
 #endif
+    if (stack.slot != NULL &&
+        stack.slot->slab->under_valgrind) /* what lay below its last frame is no stack's any more */
+        (void)VALGRIND_MAKE_MEM_UNDEFINED(stack.low, stack.usable);
     if (stack.slot == NULL) {
         munmap(stack.low - CORDI_STACK_GUARD, stack.usable + CORDI_STACK_GUARD);
     } else if (cache != NULL && stack.usable == CORDI_STACK_DEFAULT) {
