@@ -14,13 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __has_feature
-#define TSAN __has_feature(thread_sanitizer)
-#elif defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#else
-#define TSAN 0
-#endif
+#include "sys/ctx.h"
 
 /* --- tests: tools --- */
 
@@ -143,7 +137,7 @@ static void started_here(const char *line)
 
 static void skip_where_others_have_threads(void)
 {
-    if (TSAN || under_valgrind())
+    if (CORDI_TSAN || under_valgrind())
         skip("the tool has a thread or handlers of its own");
 }
 
@@ -187,7 +181,7 @@ PLAIN_TEST(dump_shows_each_kind_and_what_it_waits_for)
 PLAIN_TEST(dump_shows_each_kind_and_what_it_waits_for_on_uring)
 {
     use_backend("uring");
-    if (TSAN)
+    if (CORDI_TSAN)
         skip("this tool runs a handler late in io_uring_enter(2)");
     look_at_all_kinds("uring");
 }

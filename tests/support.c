@@ -28,6 +28,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sys/ctx.h"
+
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
@@ -35,14 +37,6 @@
 #endif
 
 #undef _ck_assert_failed /* here Check's own is meant */
-
-#ifdef __has_feature
-#define TSAN __has_feature(thread_sanitizer)
-#elif defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#else
-#define TSAN 0
-#endif
 
 enum { SECONDS = 20, KEPT_DESCRIPTORS = 16, FAILED = 1, SKIPPED = 77 };
 
@@ -166,7 +160,7 @@ static struct census take_census(void)
     count_descriptors(&census, NULL, 0);
     census.children = children();
     census.threads = count_stat("/proc/self/task", 0);
-    if (TSAN) /* after a fork it has one thread of its own, and one more with the first of ours */
+    if (CORDI_TSAN) /* after a fork it has one thread of its own, and one more with the first of ours */
         census.threads = census.threads > 3 ? census.threads : 3;
     return census;
 }

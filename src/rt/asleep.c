@@ -30,7 +30,7 @@ enum { FROM_TASKS = sizeof from_tasks / sizeof *from_tasks };
 bool cordi_asleep_alone(struct cordi_loop *loop)
 {
     return loop->team == NULL && cordi_list_empty(&loop->ready) && loop->outside == 0 &&
-           cordi_heap_empty(&loop->timers) && atomic_load_explicit(&loop->inbox.last, memory_order_relaxed) == NULL;
+           cordi_heap_empty(&loop->timers) && cordi_inbox_empty(&loop->inbox);
 }
 
 /* No other loop turns, and no task has a thread or a process of its own; foreign threads are counted elsewhere. */
@@ -60,10 +60,7 @@ static bool no_other_thread_or_handler(uint64_t own_handlers)
 
 static bool waits_for_tasks(const struct cord_task *task)
 {
-    int wait = (int)(atomic_load(&task->wait) & ((1 << CORDI_WAIT_BITS) - 1));
-    if (wait != CORDI_WAITING && wait != CORDI_WAITING_FIRM)
-        return false;
-    for (int i = 0; i < FROM_TASKS; i++)
+    for (int i = 0; i < FROM_TASKS && cordi_wait_is_on(task); i++)
         if (strcmp(task->waits_for, from_tasks[i]) == 0)
             return true;
     return false;

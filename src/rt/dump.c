@@ -55,11 +55,9 @@ static struct cordi_records *records_new(size_t room)
 
 static struct record record_of(struct cord_task *task)
 {
-    int wait = (int)(atomic_load(&task->wait) & ((1 << CORDI_WAIT_BITS) - 1));
-    bool waits = wait == CORDI_WAITING || wait == CORDI_WAITING_FIRM;
     struct record record = {
         .kind = task->kind,
-        .state = waits ? WAITS : RUNS,
+        .state = cordi_wait_is_on(task) ? WAITS : RUNS,
         .pid = task->pid,
         .what = atomic_load(&task->note.what),
         .fd = atomic_load(&task->note.fd),

@@ -31,6 +31,18 @@ static int not_ready(void)
     return cordi_fail(-EAGAIN, "not ready");
 }
 
+/* Before another try, after one that found the descriptor not ready: waits, *rc is how that ended. 0, or the call's
+ * answer. Out of time it is tried once more. */
+static int wait_again(struct cordi_io *io, enum cordi_direction direction, cord_deadline deadline, int *rc)
+{
+    if (deadline.at == CORD_NOWAIT.at)
+        return not_ready();
+    if (*rc < 0)
+        return *rc;
+    *rc = cordi_io_wait(io, direction, deadline);
+    return *rc == -ETIMEDOUT ? 0 : *rc;
+}
+
 static bool ready_now(int fd, short events)
 {
     struct pollfd poll = { .fd = fd, .events = events };
@@ -138,13 +150,9 @@ int cordi_io_sendmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count,
         int sent = cordi_fd_sendmmsg(io->fd, list, count, MSG_DONTWAIT);
         if (sent != -EAGAIN)
             return done_many(self, sent);
-        if (deadline.at == CORD_NOWAIT.at)
-            return not_ready();
-        if (rc < 0)
-            return rc;
-        rc = cordi_io_wait(io, CORDI_WRITE, deadline);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return rc;
+        int answer = wait_again(io, CORDI_WRITE, deadline, &rc);
+        if (answer < 0)
+            return answer;
     }
 }
 
@@ -170,13 +178,9 @@ ssize_t cordi_io_sendmsg(struct cordi_io *io, const struct msghdr *message, int 
         ssize_t count = try_write(io, message, flags);
         if (count != -EAGAIN)
             return done(self, count);
-        if (deadline.at == CORD_NOWAIT.at)
-            return not_ready();
-        if (rc < 0)
-            return rc;
-        rc = cordi_io_wait(io, CORDI_WRITE, deadline);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return rc;
+        int answer = wait_again(io, CORDI_WRITE, deadline, &rc);
+        if (answer < 0)
+            return answer;
     }
 }
 
@@ -187,13 +191,9 @@ int cordi_io_accept(struct cordi_io *io, struct sockaddr *peer, socklen_t *lengt
         int fd = patient(io) && !ready_now(io->fd, POLLIN) ? -EAGAIN : cordi_fd_accept(io->fd, peer, length);
         if (fd != -EAGAIN)
             return (int)done(self, fd);
-        if (deadline.at == CORD_NOWAIT.at)
-            return not_ready();
-        if (rc < 0)
-            return rc;
-        rc = cordi_io_wait(io, CORDI_READ, deadline);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return rc;
+        int answer = wait_again(io, CORDI_READ, deadline, &rc);
+        if (answer < 0)
+            return answer;
     }
 }
 

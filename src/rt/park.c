@@ -53,6 +53,11 @@ bool cordi_wait_end(struct cord_task *self, int state)
     return leave(self, atomic_load(&self->wait) >> CORDI_WAIT_BITS, state, true);
 }
 
+bool cordi_wait_is_on(const struct cord_task *task)
+{
+    return waiting(atomic_load(&task->wait));
+}
+
 bool cordi_wait_over(const struct cord_task *self)
 {
     return state_of(atomic_load(&self->wait)) == CORDI_ENDED_ITSELF;

@@ -317,7 +317,6 @@ int cord_run(cord_fn *fn, void *arg, const cord_run_options *options)
     rc = open_loops(&run, options);
     if (rc < 0)
         return rc;
-    run.main->started_at = __builtin_return_address(0);
     if (run.signals)
         handlers_set(&old, self->wake_fd);
     cordi_thread_loop_begin(self);

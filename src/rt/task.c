@@ -101,17 +101,10 @@ void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), 
 
 /* --- the block --- */
 
-/* "coroutine-17". By hand, for signal handlers too. */
+/* "coroutine-17" */
 static void make_name(struct cord_task *task, uint32_t number)
 {
-    char digits[12], *first = digits + sizeof digits;
-    *--first = '\0';
-    do
-        *--first = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    char *end = stpcpy(task->name, cord_kind_name((cord_kind)task->kind));
-    *end++ = '-';
-    memcpy(end, first, (size_t)(digits + sizeof digits - first));
+    snprintf(task->name, sizeof task->name, "%s-%u", cord_kind_name((cord_kind)task->kind), number);
 }
 
 const char *cord_task_name(const cord_task *asked)

@@ -159,7 +159,8 @@ void cordi_thread_loop_end(struct cord_task *self);
 
 /* The waiting task ends its own wait: true, unless somebody has claimed it and owes a wake. */
 bool cordi_wait_end(struct cord_task *self, int state);
-bool cordi_wait_over(const struct cord_task *self); /* already, by itself: cancelled before it began */
+bool cordi_wait_over(const struct cord_task *self);  /* already, by itself: cancelled before it began */
+bool cordi_wait_is_on(const struct cord_task *task); /* any task's, at this moment */
 int cordi_wait_result(struct cord_task *self);
 
 /* From a signal handler. */

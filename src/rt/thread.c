@@ -145,8 +145,7 @@ bool cordi_thread_loop_cancelled(const struct cord_task *self)
 
 void cordi_thread_loop_end(struct cord_task *self)
 {
-    int state = (int)(atomic_load(&self->wait) & ((1 << CORDI_WAIT_BITS) - 1));
-    if (state != CORDI_ENDED_ITSELF && !cordi_wait_end(self, CORDI_ENDED_ITSELF))
+    if (!cordi_wait_over(self) && !cordi_wait_end(self, CORDI_ENDED_ITSELF))
         while (atomic_load(&self->permit) != CORDI_WRITTEN)
             cordi_proc_yield(); /* the canceller has a write and a store to go */
     atomic_store(&self->permit, CORDI_AWAKE);
