@@ -43,7 +43,20 @@ static inline struct cordi_list *cordi_list_take(struct cordi_list *list)
     struct cordi_list *item = list->next;
     if (item == list)
         return NULL;
-    cordi_list_remove(item);
+    list->next = item->next;
+    item->next->prev = list;
+    cordi_list_init(item);
+    return item;
+}
+
+/* The same for an item that nobody removes again: its own links stay as they are. */
+static inline struct cordi_list *cordi_list_pop(struct cordi_list *list)
+{
+    struct cordi_list *item = list->next;
+    if (item == list)
+        return NULL;
+    list->next = item->next;
+    item->next->prev = list;
     return item;
 }
 

@@ -65,6 +65,7 @@ void cordi_loop_close(struct cordi_loop *loop)
 static void expect(const struct cordi_list *item)
 {
     const char *sp = CORDI_ITEM(item, struct cord_task, link)->ctx.sp;
+#pragma GCC unroll 8
     for (int line = 0; line < COLD_LINES; line++)
         __builtin_prefetch(sp + line * 64, 1);
     __builtin_prefetch(item->next, 1);
@@ -101,7 +102,7 @@ static __attribute__((noinline)) void look_at_clock(struct cordi_loop *loop)
 /* The next one of this turn, NULL when the turn is over. */
 static inline __attribute__((always_inline)) struct cord_task *next_ready(struct cordi_loop *loop)
 {
-    struct cordi_list *item = loop->budget > 0 ? cordi_list_take(&loop->ready) : NULL;
+    struct cordi_list *item = loop->budget > 0 ? cordi_list_pop(&loop->ready) : NULL;
     if (item == NULL)
         return NULL;
     if (--loop->budget % 16 == 12)
@@ -111,7 +112,7 @@ static inline __attribute__((always_inline)) struct cord_task *next_ready(struct
     return CORDI_ITEM(item, struct cord_task, link);
 }
 
-static void suspend(struct cordi_loop *loop, struct cord_task *self)
+static inline __attribute__((always_inline)) void suspend(struct cordi_loop *loop, struct cord_task *self)
 {
     struct cord_task *next = next_ready(loop);
     self->ready_streak = 0;
@@ -134,14 +135,13 @@ void cordi_loop_suspend(struct cord_task *self)
 int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
 {
     struct cordi_loop *loop = self->loop;
-    if (deadline.at == 0) {
-        suspend(loop, self);
-    } else {
+    if (deadline.at != 0) {
         self->timer.key = deadline.at;
         cordi_heap_add(&loop->timers, &self->timer);
-        suspend(loop, self);
-        cordi_heap_remove(&loop->timers, &self->timer);
     }
+    suspend(loop, self);
+    if (deadline.at != 0)
+        cordi_heap_remove(&loop->timers, &self->timer);
     return cordi_wait_result(self);
 }
 
@@ -169,13 +169,9 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
     return &next->ctx;
 }
 
-void cordi_loop_wake(struct cord_task *task)
+void cordi_loop_send(struct cord_task *task)
 {
     struct cordi_loop *loop = task->loop;
-    if (cordi_thread()->loop == loop) {
-        cordi_list_append(&loop->ready, &task->link);
-        return;
-    }
     if (cordi_inbox_push(&loop->inbox, &task->link)) /* it may run and end meanwhile */
         cordi_fd_event_set(loop->host->wake_fd);
     cordi_inbox_pushed(&loop->inbox);

@@ -18,11 +18,10 @@
 #include "rt/backend.h"
 #include "rt/debug.h"
 #include "rt/inbox.h"
+#include "rt/task.h"
 #include "sys/ctx.h"
 #include "sys/stack.h"
 
-struct cord_task;
-struct cordi_thread;
 struct cordi_team;
 
 enum { CORDI_TURN = 64, CORDI_STRETCH = 32, CORDI_STARTS = 16 };
@@ -75,8 +74,15 @@ void cordi_loop_suspend(struct cord_task *self);
 int cordi_loop_yield(struct cord_task *self); /* 0 */
 struct cordi_ctx *cordi_loop_leave(struct cord_task *self);
 
-/* Makes a coroutine runnable. Any thread. */
-void cordi_loop_wake(struct cord_task *task);
+/* Makes a coroutine runnable. Any thread; one that does not drive its loop sends it there. */
+void cordi_loop_send(struct cord_task *task);
+static inline void cordi_loop_wake(struct cord_task *task)
+{
+    if (cordi_thread()->loop == task->loop)
+        cordi_list_append(&task->loop->ready, &task->link);
+    else
+        cordi_loop_send(task);
+}
 
 /* Runs fn(arg) on the thread's own stack, as the calling coroutine: for what needs more stack, and for fork. In a
  * thread it is a plain call. */

@@ -86,7 +86,7 @@ WEAK int64_t cord_now(void)
 }
 
 /* Coroutines: none here, since a loop is no task of a model; loop.h is not included, so that these are only names. */
-void cordi_loop_park(void), cordi_loop_suspend(void), cordi_loop_wake(void);
+void cordi_loop_park(void), cordi_loop_suspend(void), cordi_loop_send(void);
 
 WEAK void cordi_loop_park(void)
 {
@@ -98,7 +98,7 @@ WEAK void cordi_loop_suspend(void)
     model_fail(__FILE__, __LINE__, "a model's task has no loop");
 }
 
-WEAK void cordi_loop_wake(void)
+WEAK void cordi_loop_send(void)
 {
     model_fail(__FILE__, __LINE__, "a model's task has no loop");
 }
