@@ -32,14 +32,14 @@ static bool waiting(uint64_t wait)
 }
 
 /* The word of a task with a thread of its own is changed by signal handlers, and a process's by its parent. */
-static bool swap_wait(struct cord_task *task, uint64_t *seen, uint64_t value)
+static inline __attribute__((always_inline)) bool swap_wait(struct cord_task *task, uint64_t *seen, uint64_t value)
 {
     return task->loop != NULL ? cordi_word_swap(&task->wait, seen, value)
                               : atomic_compare_exchange_weak(&task->wait, seen, value);
 }
 
 /* One exit from WAITING; `firm` says whether an uncancellable wait may be left this way. */
-static bool leave(struct cord_task *task, uint64_t number, int state, bool firm)
+static inline __attribute__((always_inline)) bool leave(struct cord_task *task, uint64_t number, int state, bool firm)
 {
     uint64_t seen = atomic_load(&task->wait);
     while (seen >> CORDI_WAIT_BITS == number && waiting(seen) && (firm || state_of(seen) == CORDI_WAITING))
@@ -68,9 +68,9 @@ bool cordi_self_cancelled(void)
     return cordi_task_cancelled(cordi_task_self());
 }
 
-void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what)
+static inline __attribute__((always_inline)) void begin(struct cord_task *self, struct cordi_waiter *node,
+                                                        int cancellable, const char *what)
 {
-    struct cord_task *self = cordi_task_self();
     uint64_t number = (atomic_load_explicit(&self->wait, memory_order_relaxed) >> CORDI_WAIT_BITS) + 1;
     bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
     cordi_list_init(&node->link);
@@ -79,8 +79,6 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
     node->item = NULL;
     self->winner = NULL;
     self->waits_for = what;
-    if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_debug_wait_begins(self, what);
     uint64_t wait = number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING);
     if (self->loop != NULL)
         cordi_word_store(&self->wait, wait);
@@ -88,6 +86,24 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
         atomic_store(&self->wait, wait);
     if (!firm && atomic_load(&self->cancelled))
         (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);
+}
+
+static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, int cancellable, const char *what)
+{
+    struct cord_task *self = cordi_task_self();
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_debug_wait_begins(self, what);
+    begin(self, node, cancellable, what);
+}
+
+/* In two, so that the usual way makes no call and saves no registers. */
+void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what)
+{
+    struct cord_task *self = cordi_thread()->current;
+    if (self == NULL || cordi_debug(CORDI_DEBUG_DUMP))
+        begin_rarely(node, cancellable, what);
+    else
+        begin(self, node, cancellable, what);
 }
 
 void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first)
@@ -156,7 +172,7 @@ void cordi_wake(struct cord_task *task)
 void cordi_wake_list(struct cordi_list *claimed)
 {
     struct cordi_list *item;
-    while ((item = cordi_list_take(claimed)) != NULL) {
+    while ((item = cordi_list_pop(claimed)) != NULL) {
         struct cordi_waiter *node = CORDI_ITEM(item, struct cordi_waiter, link);
         cordi_wake(node->task);
     }

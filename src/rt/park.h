@@ -91,6 +91,13 @@ static inline void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit)
     if (cordi_word_or(word, bit) & bit)
         cordi_spin_wait(word, bit);
 }
+/* The same for a section that starts no thread and lets the bit go by a store of the whole word: while the process has
+ * one thread there is nobody to lock out. */
+static inline void cordi_spin_begin(_Atomic uint64_t *word, uint64_t bit)
+{
+    if (!CORDI_ALONE)
+        cordi_spin_lock(word, bit);
+}
 static inline void cordi_spin_unlock(_Atomic uint64_t *word, uint64_t bit)
 {
     (void)cordi_word_and(word, ~bit);

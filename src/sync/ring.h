@@ -22,7 +22,7 @@
 
 static inline uint64_t cordi_ring_lock(_Atomic uint64_t *word)
 {
-    cordi_spin_lock(word, CORDI_RING_SPIN);
+    cordi_spin_begin(word, CORDI_RING_SPIN);
     return atomic_load_explicit(word, memory_order_relaxed) & ~CORDI_RING_SPIN;
 }
 

@@ -174,9 +174,9 @@ static const struct model cancel_and_begin = {
     .name = "cancel_while_a_wait_begins",
     .tasks = { { "waiter", wait, (void *)&for_ever }, { "canceller", cancel, NULL } },
     STATE,
-    .faults = { { "begin_is_a_release", "cordi_wait_begin", BEGIN, WEAKER, 0 },
+    .faults = { { "begin_is_a_release", "begin", BEGIN, WEAKER, 0 },
                 { "cancel_is_a_release", "cord_task_cancel", "store(&task->cancelled", WEAKER, 0 },
-                { "begin_does_not_look", "cordi_wait_begin", "load(&self->cancelled)", LIES, 0 } },
+                { "begin_does_not_look", "begin", "load(&self->cancelled)", LIES, 0 } },
 };
 static const struct model uncancellable = {
     .name = "wait_that_may_not_be_cancelled",
@@ -185,7 +185,7 @@ static const struct model uncancellable = {
     .check = check_taken,
     .state = &world,
     .size = sizeof world,
-    .faults = { { "wait_is_not_begun", "cordi_wait_begin", BEGIN, LOST, 0 } },
+    .faults = { { "wait_is_not_begun", "begin", BEGIN, LOST, 0 } },
 };
 static const struct model two_objects = {
     .name = "one_wait_at_two_objects",

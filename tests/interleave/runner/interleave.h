@@ -177,6 +177,8 @@ void step_value(void *value, size_t size, uint64_t bits);
 #define atomic_thread_fence(order) step_fence(order, SITE_("atomic_thread_fence(" #order ")"))
 
 /* base/alone.h does the same where there are other threads, and here there are; its callers are the sites. */
+#undef CORDI_ALONE
+#define CORDI_ALONE false
 #define cordi_word_or(at, value) CHANGE_(at, OR, value, "cordi_word_or(" #at ", " #value ")")
 #define cordi_word_and(at, value) CHANGE_(at, AND, value, "cordi_word_and(" #at ", " #value ")")
 #define cordi_word_add(at, value) CHANGE_(at, ADD, value, "cordi_word_add(" #at ", " #value ")")
