@@ -99,7 +99,7 @@ static bool get_now(struct local_queue *queue, void *item, struct cord_task **wo
 static bool once(struct local_queue *queue, void *item, bool put, struct cordi_waiter *node)
 {
     struct cord_task *woken = NULL;
-    cordi_spin_lock(&queue->base.word, CORDI_RING_SPIN);
+    cordi_spin_begin(&queue->base.word, CORDI_RING_SPIN);
     bool done = put ? put_now(queue, item, &woken) : get_now(queue, item, &woken);
     if (!done && node != NULL) {
         node->item = item;
