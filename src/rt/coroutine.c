@@ -98,8 +98,7 @@ int cordi_coroutine_start(struct cord_task *task, cord_loop where)
 
 void cordi_coroutine_free(struct cord_task *task)
 {
-    struct cordi_stack stack = task->stack;
     cordi_ctx_done(&task->ctx);
     free(task->block);
-    cordi_stack_put(&stack, cache());
+    cordi_stack_put(&task->stack, cache());
 }

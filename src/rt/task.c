@@ -268,7 +268,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     task->daemon = options->daemon || (ret == NULL && group == NULL);
     task->group = group;
     if (ret != NULL)
-        cordi_task_hold(task); /* one reference is the run's, one the handle's */
+        atomic_store_explicit(&task->references, 2, memory_order_relaxed); /* of the run and of the handle */
     if (group != NULL)
         cordi_group_add(group, task);
     if (options->kind == CORD_COROUTINE)
@@ -325,7 +325,7 @@ void cordi_task_end(struct cord_task *task)
     bool orphan;
     if (task->group != NULL)
         cordi_group_ended(task->group, task);
-    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    cordi_spin_begin(&task->end, CORDI_END_SPIN);
     orphan = task->orphan && task->group == NULL;
     while ((item = cordi_list_take(&task->joiners)) != NULL)
         if (cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
@@ -357,7 +357,7 @@ static int wait_for_end(struct cord_task *task, cord_deadline deadline)
     struct cordi_waiter node;
     int rc;
     cordi_wait_begin(&node, CORDI_CANCELLABLE, "a task to end");
-    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    cordi_spin_begin(&task->end, CORDI_END_SPIN);
     bool over = ended(task);
     if (!over)
         cordi_list_append(&task->joiners, &node.link);
@@ -390,7 +390,8 @@ int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
     }
     if (rc == 0) {
         atomic_store_explicit(&task->joined, true, memory_order_release);
-        cord_task_status(task, out);
+        if (out != NULL)
+            cord_task_status(task, out);
     }
     return rc;
 }
