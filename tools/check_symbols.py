@@ -24,6 +24,7 @@ KEPT = {
     "src/sys/proc.c: end_key": "the destructor of threads, which calls rt",
     "src/sys/proc.c: end_once": "makes that key",
     "src/sys/proc.c: end_call": "what it calls",
+    "src/sys/ctx.c: listens": "whether valgrind is there; asked once",
     "src/sys/fault.c: explain": "what the handler of SIGSEGV calls; set once",
     "src/sys/stack.c: pool": "the slabs that stacks are cut from",
     "src/sys/shm.c: ranges": "where shared memory is mapped; read without a lock, never freed",

@@ -2,6 +2,8 @@
 #include "sys/ctx.h"
 
 #include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #if CORDI_ASAN
@@ -14,6 +16,7 @@
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
+#define RUNNING_ON_VALGRIND 0
 #define VALGRIND_STACK_REGISTER(low, high) 0u
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
 #endif
@@ -32,6 +35,32 @@ void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *
     return (char *)frame + 1;
 }
 #endif
+
+static _Atomic int listens; /* whether valgrind is there: 1: yes, -1: no, 0: not asked yet */
+
+static __attribute__((noinline)) int ask(void)
+{
+    int answer = RUNNING_ON_VALGRIND ? 1 : -1;
+    atomic_store_explicit(&listens, answer, memory_order_relaxed);
+    return answer;
+}
+
+/* Asked once: a request takes 2 ns also where nobody listens. */
+static inline bool valgrind_listens(void)
+{
+    int known = atomic_load_explicit(&listens, memory_order_relaxed);
+    return (known != 0 ? known : ask()) > 0;
+}
+
+static __attribute__((noinline)) void register_stack(struct cordi_ctx *ctx, char *low, size_t size)
+{
+    ctx->valgrind_stack = VALGRIND_STACK_REGISTER(low, low + size);
+}
+
+static __attribute__((noinline)) void deregister_stack(const struct cordi_ctx *ctx)
+{
+    VALGRIND_STACK_DEREGISTER(ctx->valgrind_stack);
+}
 
 #if CORDI_ASAN || CORDI_TSAN
 /* Not instrumented: between the call to ThreadSanitizer and the swap its state is that of the other stack. (To clang
@@ -66,7 +95,8 @@ void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, v
     assert((uintptr_t)top % 16 == 0);
     assert((char *)top > (char *)stack_low && (char *)top <= (char *)stack_low + stack_size);
     *ctx = (struct cordi_ctx){ 0 };
-    ctx->valgrind_stack = VALGRIND_STACK_REGISTER(stack_low, (char *)stack_low + stack_size);
+    if (valgrind_listens())
+        register_stack(ctx, stack_low, stack_size);
 #if CORDI_ASAN
     __asan_unpoison_memory_region(stack_low, stack_size); /* of the frames that ended here without returning */
     ctx->stack_low = stack_low;
@@ -103,7 +133,8 @@ void cordi_ctx_adopt(struct cordi_ctx *ctx)
 
 void cordi_ctx_done(struct cordi_ctx *ctx)
 {
-    VALGRIND_STACK_DEREGISTER(ctx->valgrind_stack);
+    if (valgrind_listens())
+        deregister_stack(ctx);
 #if CORDI_TSAN
     __tsan_destroy_fiber(ctx->fibre);
 #endif

@@ -231,34 +231,66 @@ static bool refill(struct cordi_stack_cache *cache)
     return cache->count > 0;
 }
 
-int cordi_stack_get(struct cordi_stack *ret, size_t usable, struct cordi_stack_cache *cache)
+static char *guard_of(const struct cordi_stack_slot *slot)
 {
-    struct cordi_stack_slot *slot;
-    size_t rounded = CORDI_STACK_DEFAULT;
-    if (cache != NULL && usable <= CORDI_STACK_DEFAULT) {
-        if (cache->first == NULL && !refill(cache))
-            return -ENOMEM;
-        slot = cache->first;
-        cache->first = slot->next;
-        cache->count--;
-    } else {
-        struct size_class *class = class_of(usable, &rounded);
-        if (class == NULL)
-            return get_mapping(ret, usable);
-        pthread_mutex_lock(&pool.lock);
-        slot = take(class, rounded);
-        pthread_mutex_unlock(&pool.lock);
-        if (slot == NULL)
-            return -ENOMEM;
-    }
-    struct slab *slab = slot->slab;
-    char *guard = slab->base + slot->index * (rounded + CORDI_STACK_GUARD);
-    if (!slot->guarded)
-        slot->guarded =
-            (slab->can_advise && madvise(guard, CORDI_STACK_GUARD, MADV_GUARD_INSTALL) == 0) || guard_by_protect(guard);
-    fill(ret, guard + CORDI_STACK_GUARD, rounded, slot->index);
+    return slot->slab->base + slot->index * (slot->slab->usable + CORDI_STACK_GUARD);
+}
+
+static void put_guard(struct cordi_stack_slot *slot)
+{
+    char *guard = guard_of(slot);
+    slot->guarded = (slot->slab->can_advise && madvise(guard, CORDI_STACK_GUARD, MADV_GUARD_INSTALL) == 0) ||
+                    guard_by_protect(guard);
+}
+
+static inline void fill_from(struct cordi_stack *ret, struct cordi_stack_slot *slot, size_t usable)
+{
+    fill(ret, guard_of(slot) + CORDI_STACK_GUARD, usable, slot->index);
     ret->guarded = slot->guarded;
     ret->slot = slot;
+}
+
+/* From the cache, when it is empty or its first stack has no guard yet. */
+static __attribute__((noinline)) int get_rarely(struct cordi_stack *ret, struct cordi_stack_cache *cache)
+{
+    if (cache->first == NULL && !refill(cache))
+        return -ENOMEM;
+    struct cordi_stack_slot *slot = cache->first;
+    cache->first = slot->next;
+    cache->count--;
+    if (!slot->guarded)
+        put_guard(slot);
+    fill_from(ret, slot, CORDI_STACK_DEFAULT);
+    return 0;
+}
+
+static __attribute__((noinline)) int get_from_pool(struct cordi_stack *ret, size_t usable)
+{
+    size_t rounded;
+    struct size_class *class = class_of(usable, &rounded);
+    if (class == NULL)
+        return get_mapping(ret, usable);
+    pthread_mutex_lock(&pool.lock);
+    struct cordi_stack_slot *slot = take(class, rounded);
+    pthread_mutex_unlock(&pool.lock);
+    if (slot == NULL)
+        return -ENOMEM;
+    if (!slot->guarded)
+        put_guard(slot);
+    fill_from(ret, slot, rounded);
+    return 0;
+}
+
+int cordi_stack_get(struct cordi_stack *ret, size_t usable, struct cordi_stack_cache *cache)
+{
+    if (cache == NULL || usable > CORDI_STACK_DEFAULT)
+        return get_from_pool(ret, usable);
+    struct cordi_stack_slot *slot = cache->first;
+    if (slot == NULL || !slot->guarded)
+        return get_rarely(ret, cache);
+    cache->first = slot->next;
+    cache->count--;
+    fill_from(ret, slot, CORDI_STACK_DEFAULT);
     return 0;
 }
 
@@ -277,7 +309,7 @@ static void give(struct cordi_stack_slot *first, struct cordi_stack_slot *last, 
 }
 
 /* Gives all but the `keep` stacks that were put last to the pool. */
-static void spill(struct cordi_stack_cache *cache, uint32_t keep)
+static __attribute__((noinline)) void spill(struct cordi_stack_cache *cache, uint32_t keep)
 {
     struct cordi_stack_slot **cut = &cache->first;
     for (uint32_t i = 0; i < keep; i++)
@@ -292,6 +324,12 @@ static void spill(struct cordi_stack_cache *cache, uint32_t keep)
     cache->count = keep;
 }
 
+/* What lay below its last frame is no stack's any more. */
+static __attribute__((noinline)) void tell_valgrind(const struct cordi_stack *stack)
+{
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(stack->low, stack->usable);
+}
+
 void cordi_stack_put(const struct cordi_stack *own_stack, struct cordi_stack_cache *cache)
 {
     struct cordi_stack stack = *own_stack;
@@ -299,9 +337,8 @@ void cordi_stack_put(const struct cordi_stack *own_stack, struct cordi_stack_cac
     __lsan_unregister_root_region(stack.low, stack.usable);
     __asan_unpoison_memory_region(stack.low, stack.usable); /* of the frames that never returned */
 #endif
-    if (stack.slot != NULL &&
-        stack.slot->slab->under_valgrind) /* what lay below its last frame is no stack's any more */
-        (void)VALGRIND_MAKE_MEM_UNDEFINED(stack.low, stack.usable);
+    if (stack.slot != NULL && stack.slot->slab->under_valgrind)
+        tell_valgrind(own_stack);
     if (stack.slot == NULL) {
         munmap(stack.low - CORDI_STACK_GUARD, stack.usable + CORDI_STACK_GUARD);
     } else if (cache != NULL && stack.usable == CORDI_STACK_DEFAULT) {
