@@ -111,11 +111,17 @@ static bool once(struct local_queue *queue, void *item, bool put, struct cordi_w
     return done;
 }
 
+/* A look without the bit: whether a try could answer now. */
+static bool may_answer(const struct local_queue *queue, bool put)
+{
+    return atomic_load_explicit(&queue->count, memory_order_relaxed) != (put ? queue->base.capacity : 0);
+}
+
 static int transfer(struct local_queue *queue, void *item, bool put, cord_deadline deadline)
 {
     if (cordi_self_cancelled())
         return cordi_fail(-ECANCELED, "cancelled before waiting for a queue");
-    if (once(queue, item, put, NULL))
+    if ((may_answer(queue, put) || cordi_nowait(deadline)) && once(queue, item, put, NULL))
         return 0;
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, put ? "queue: it is full, and the call may not wait"
