@@ -193,13 +193,15 @@ void cordi_task_drop(struct cord_task *task)
 {
     if (cordi_word_add(&task->references, UINT64_MAX) != 1 || task->adopted)
         return;
+    if (task->kind == CORD_COROUTINE) {
+        cordi_coroutine_free(task);
+        return;
+    }
     if (task->pidfd >= 0)
         cordi_fd_close(task->pidfd);
     if (task->wake_fd >= 0)
         cordi_fd_close(task->wake_fd);
-    if (task->kind == CORD_COROUTINE)
-        cordi_coroutine_free(task);
-    else if (task->shared)
+    if (task->shared)
         cordi_shm_unmap(task->block);
     else
         free(task->block);
@@ -320,18 +322,18 @@ static void log_failure(const struct cord_task *task)
 
 void cordi_task_end(struct cord_task *task)
 {
-    struct cordi_list claimed, *item;
-    cordi_list_init(&claimed);
     bool orphan;
     if (task->group != NULL)
         cordi_group_ended(task->group, task);
     cordi_spin_begin(&task->end, CORDI_END_SPIN);
     orphan = task->orphan && task->group == NULL;
-    while ((item = cordi_list_take(&task->joiners)) != NULL)
-        if (cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
-            cordi_list_append(&claimed, item);
-    atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* and lets the bit go */
-    cordi_wake_list(&claimed);
+    for (struct cordi_list *item = task->joiners.next, *next; item != &task->joiners; item = next) {
+        next = item->next;
+        if (!cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
+            cordi_list_remove(item); /* it is on its way out */
+    }
+    atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* lets the bit go; nobody enters any more */
+    cordi_wake_list(&task->joiners);
     if (orphan)
         log_failure(task);
 }
