@@ -6,12 +6,15 @@
 #include <cordage/address.h>
 #include <cordage/datagram.h>
 #include <cordage/error.h>
+#include <cordage/event.h>
 #include <cordage/group.h>
+#include <cordage/local.h>
 #include <cordage/lock.h>
 #include <cordage/option.h>
 #include <cordage/pool.h>
 #include <cordage/queue.h>
 #include <cordage/run.h>
+#include <cordage/select.h>
 #include <cordage/server.h>
 #include <cordage/shared.h>
 #include <cordage/socket.h>
@@ -19,5 +22,6 @@
 #include <cordage/task.h>
 #include <cordage/text.h>
 #include <cordage/time.h>
+#include <cordage/timer.h>
 
 #endif

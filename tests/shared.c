@@ -76,6 +76,101 @@ PLAIN_TEST(shared_new_of_nothing_fails)
     cord_shared_free(NULL);
 }
 
+struct late {
+    cord_queue *to_child, *to_parent;
+};
+
+/* Uses what it is given: objects that were not there when it was started. */
+static int use_what_comes(void *arg)
+{
+    const struct late *late = arg;
+    struct board *board;
+    int rc = cord_queue_get(late->to_child, &board, soon());
+    if (rc < 0)
+        return rc;
+    rc = cord_lock_acquire(board->lock, soon());
+    if (rc != 0)
+        return rc < 0 ? rc : -EINVAL;
+    cord_lock *made = NULL;
+    rc = cord_lock_new(&made, CORD_SHARED);
+    if (rc == 0)
+        rc = cord_lock_acquire(made, CORD_NOWAIT);
+    if (rc == 0)
+        rc = cord_queue_put(late->to_parent, &made, soon());
+    if (rc == 0)
+        rc = cord_event_wait(board->event, soon());
+    if (rc == 0)
+        rc = cord_lock_release(made);
+    return rc == 0 ? cord_lock_release(board->lock) : rc;
+}
+
+MODE_TEST(shared_objects_made_after_a_process_are_there_for_both)
+{
+    struct late late;
+    cord_lock *made;
+    ok(cord_queue_new(&late.to_child, sizeof(void *), 1, CORD_SHARED));
+    ok(cord_queue_new(&late.to_parent, sizeof(void *), 1, CORD_SHARED));
+    cord_task *child = start_kind(CORD_PROCESS, use_what_comes, &late, sizeof late);
+    struct board *board = setup(1);
+    is(cord_queue_put(late.to_child, &board, soon()), 0);
+    is(cord_queue_get(late.to_parent, &made, soon()), 0);
+    is(cord_lock_acquire(board->lock, CORD_NOWAIT), -EAGAIN);
+    is(cord_lock_acquire(made, CORD_NOWAIT), -EAGAIN);
+    cord_event_set(board->event);
+    is(cord_lock_acquire(made, soon()), 0);
+    is(cord_lock_acquire(board->lock, soon()), 0);
+    join(child, 0);
+    cord_lock_free(made); /* that the child has made */
+    teardown(board);
+    cord_queue_free(late.to_child);
+    cord_queue_free(late.to_parent);
+}
+
+MODE_TEST(shared_memory_is_zeros_also_when_used_again)
+{
+    static const size_t sizes[] = { 1, 192, 193, 5000, 300000, 5000000 };
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        for (int again = 0; again < 3; again++) {
+            unsigned char *memory = board_new(sizes[i]);
+            ck_assert_uint_eq((uintptr_t)memory % 64, 0);
+            for (size_t at = 0; at < sizes[i]; at++)
+                ck_assert_uint_eq(memory[at], 0);
+            memset(memory, 255, sizes[i]);
+            cord_shared_free(memory);
+        }
+    }
+}
+
+static int take_and_give_back(void *arg)
+{
+    uint64_t mine = (uint64_t) * (int *)arg, seed = mine;
+    uint64_t *held[8] = { NULL };
+    for (int i = 0; i < 2000; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint64_t **at = &held[(seed >> 40) % 8];
+        size_t size = (size_t)1 << (seed >> 50) % 14;
+        if (*at != NULL && **at != mine)
+            return -EINVAL; /* somebody else has it, too */
+        cord_shared_free(*at);
+        int rc = cord_shared_new((void **)at, size + 8);
+        if (rc < 0)
+            return rc;
+        **at = mine;
+    }
+    for (int i = 0; i < 8; i++)
+        cord_shared_free(held[i]);
+    return 0;
+}
+
+MODE_TEST(shared_memory_is_given_to_one_at_a_time)
+{
+    cord_task *tasks[6];
+    for (int i = 0; i < 6; i++)
+        tasks[i] = start_kind(i % 2 ? CORD_PROCESS : CORD_THREAD, take_and_give_back, &i, sizeof i);
+    for (int i = 0; i < 6; i++)
+        join(tasks[i], 0);
+}
+
 static int hold_for_ever(void *arg)
 {
     struct board *board = *(struct board **)arg;
@@ -328,7 +423,8 @@ int main(void)
 {
     return run_tests(
         "shared", MODE(shared_memory_is_written_by_a_task_of_any_kind), PLAIN(shared_new_of_nothing_fails),
-        MODE(shared_lock_holder_killed_waiter_has_it_with_owner_died),
+        MODE(shared_objects_made_after_a_process_are_there_for_both), MODE(shared_memory_is_zeros_also_when_used_again),
+        MODE(shared_memory_is_given_to_one_at_a_time), MODE(shared_lock_holder_killed_waiter_has_it_with_owner_died),
         MODE(shared_lock_holder_killed_before_answers_owner_died_at_once),
         MODE(shared_lock_holder_that_returns_without_release_counts_as_died),
         MODE(shared_lock_each_next_holder_killed_passes_on), PLAIN(shared_lock_pid_used_again_counts_as_died),

@@ -27,7 +27,7 @@ KEPT = {
     "src/sys/ctx.c: listens": "whether valgrind is there; asked once",
     "src/sys/fault.c: explain": "what the handler of SIGSEGV calls; set once",
     "src/sys/stack.c: pool": "the slabs that stacks are cut from",
-    "src/sys/shm.c: ranges": "where shared memory is mapped; read without a lock, never freed",
+    "src/sys/shm.c: window": "where the family's shared memory is; set once",
     "src/serve/text.c: lock": "guards the next",
     "src/serve/text.c: input": "the one socket on standard input",
 }

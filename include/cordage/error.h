@@ -24,7 +24,8 @@ enum {
     CORD_EADDRESS = -5002,  /* the address text is malformed */
     CORD_ETOOLONG = -5003,  /* a line or frame is longer than the buffer; none of it was taken away */
     CORD_EENCODING = -5004, /* bytes or characters that the encoding does not have (Python: UnicodeError) */
-    CORD_EENDED = -5005     /* the stream ended in the middle (Python: IncompleteReadError) */
+    CORD_EENDED = -5005,    /* the stream ended in the middle (Python: IncompleteReadError) */
+    CORD_EBROKEN = -5006    /* the barrier is broken (Python: BrokenBarrierError) */
 };
 
 /* The words for any code that a cordage call returned: "connection refused". Static text; any thread. */

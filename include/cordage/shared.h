@@ -1,6 +1,7 @@
 /* cordage/shared.h - memory that child processes share.
  *
- * What is made before a process is started has the same address in it, so a plain pointer to it may be handed over.
+ * It has the same address in all processes of a family (a program and the tasks of kind process that it and they have
+ * started), whoever made it and when: so a plain pointer to it may be handed over, in an argument or through a queue.
  * From Python: multiprocessing.Value, Array, shared_memory.
  */
 #ifndef CORDAGE_SHARED_H
@@ -12,10 +13,10 @@
 
 CORD_BEGIN
 
-enum { CORD_SHARED = 1 }; /* for cord_lock_new, cord_event_new, cord_queue_new: also for other processes */
+enum { CORD_SHARED = 1 }; /* for cord_lock_new, cord_queue_new and so on: also for other processes */
 
-/* Zeroed memory that this process and those it starts from now on have in common. Whoever made it frees it, when no
- * other process uses it any more (theirs stays mapped until they end). Fails: -ENOMEM, -EINVAL (size 0). */
+/* Zeroed memory that all processes of the family have in common, until one of them frees it. What a process that was
+ * killed had made stays until the last of the family ends. Fails: -ENOMEM, -EINVAL (size 0). */
 CORD_API CORD_MUST_CHECK int cord_shared_new(void **ret, size_t size);
 CORD_API void cord_shared_free(void *shared);
 

@@ -95,8 +95,28 @@ CORD_API const char *cord_task_name(const cord_task *task);
 CORD_API cord_kind cord_task_kind(const cord_task *task);
 CORD_API int cord_task_pid(const cord_task *task); /* of a process; this process's own for the other kinds */
 
-/* The calling task: any thread is one, also where cordage did not start it. Never NULL; do not free. */
+/* The calling task: any thread is one, also where cordage did not start it ("main", or "foreign-N"). Never NULL; do not
+ * free. Python: current_thread. */
 CORD_API cord_task *cord_task_self(void);
+
+/* The thread's number in the kernel (gettid(2)) that runs it: of a coroutine its loop's, of a process its pid. 0: none
+ * yet, or it has ended. Python: native_id. */
+CORD_API int cord_task_thread_id(const cord_task *task);
+
+/* A task as cord_task_list() tells of it. */
+typedef struct {
+    char name[32];
+    cord_kind kind;
+    int pid, thread_id; /* as cord_task_pid(), cord_task_thread_id() */
+    bool daemon, waits; /* waits: it waits for `what`; else it runs or is ready */
+    char what[32];
+} cord_task_info;
+
+/* The tasks of this process that are alive: the calling one, threads (of others too, once they have called cordage),
+ * child processes and coroutines. At most max are told of; how many there are. A loop that does not come round within
+ * 200 ms leaves its coroutines out. Python: threading.enumerate, active_count, multiprocessing.active_children.
+ * Fails: -ENOMEM. */
+CORD_API int cord_task_list(cord_task_info *list, size_t max);
 
 /* Lets the other tasks of the loop run (a thread: sched_yield). Fails: -ECANCELED. */
 CORD_API int cord_yield(void);

@@ -15,6 +15,7 @@ static const struct {
     { CORD_ETOOLONG, "longer than the buffer" },
     { CORD_EENCODING, "not in that encoding" },
     { CORD_EENDED, "the stream ended in the middle" },
+    { CORD_EBROKEN, "the barrier is broken" },
     { -ECANCELED, "cancelled" },
     { -ETIMEDOUT, "timed out" },
     { -EAGAIN, "not ready" },

@@ -30,7 +30,6 @@ static const struct {
 } limits[CORDI_OFFLOAD_CLASSES] = {
     [CORDI_OFFLOAD_CALL] = { "cord-call", 64 },
     [CORDI_OFFLOAD_RESOLVE] = { "cord-resolve", 16 },
-    [CORDI_OFFLOAD_SHARED] = { "cord-shared", 1024 },
 };
 
 struct job {

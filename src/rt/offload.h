@@ -12,8 +12,8 @@
 
 #include <cordage/task.h>
 
-/* Calls of users, look-ups of names (so that a dead DNS cannot starve other jobs), waits on shared objects. */
-enum cordi_offload_class { CORDI_OFFLOAD_CALL, CORDI_OFFLOAD_RESOLVE, CORDI_OFFLOAD_SHARED, CORDI_OFFLOAD_CLASSES };
+/* Calls of users, look-ups of names (so that a dead DNS cannot starve other jobs). */
+enum cordi_offload_class { CORDI_OFFLOAD_CALL, CORDI_OFFLOAD_RESOLVE, CORDI_OFFLOAD_CLASSES };
 
 /* As cord_call_blocking(). In a thread of its own (kind thread, process) with CORD_FOREVER it just calls fn. drop (or
  * NULL) is called with the copy when it was given up and fn has answered: frees what the copy points to. */
@@ -22,10 +22,6 @@ int cordi_offload(enum cordi_offload_class class, cord_fn *fn, void *arg, size_t
 
 /* True where a call that blocks the thread would stop others too: in a coroutine. */
 bool cordi_must_offload(void);
-
-/* Not in a coroutine: sleeps while the word, which processes share, is `expected`. A cancellation point. 0: look again.
- * Fails: -ETIMEDOUT, -ECANCELED, -ENOSYS (this kernel cannot; then a helper must). */
-int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline deadline);
 
 /* Calls died(arg) once, on the watch thread, when the process of that pidfd has ended (at once if it has already). The
  * descriptor is closed, on failure too. Answers a number for unwatch, after which died neither runs nor will.

@@ -16,6 +16,7 @@
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "rt/watch.h"
+#include "rt/words.h"
 #include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
@@ -74,6 +75,7 @@ static void ended(void *arg)
 {
     struct cord_task *task = arg;
     note_end(task);
+    cordi_words_process_ended();
     cordi_tasks_remove(task);
     cordi_task_end(task);
     cordi_task_drop(task);

@@ -15,6 +15,7 @@
 #include "rt/stacks.h"
 #include "rt/task.h"
 #include "rt/watch.h"
+#include "rt/words.h"
 #include "sys/proc.h"
 #include "sys/stack.h"
 
@@ -51,6 +52,7 @@ static void in_child(void)
     cordi_list_init(&cordi_runtime.tasks);
     cordi_loops_after_fork();
     cordi_offload_after_fork();
+    cordi_words_after_fork();
     cordi_stacks_after_fork();
     cordi_task_after_fork();
     cordi_dump_after_fork();

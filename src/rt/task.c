@@ -172,7 +172,7 @@ struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, s
     if (options->result_size > UINT32_MAX || size < arg_size)
         return NULL;
     if (kind == CORD_PROCESS) {
-        if (cordi_shm_map(&block, size) < 0)
+        if (cordi_shm_new(&block, size) < 0)
             return NULL;
     } else if ((block = malloc(size)) == NULL)
         return NULL;
@@ -202,7 +202,7 @@ void cordi_task_drop(struct cord_task *task)
     if (task->wake_fd >= 0)
         cordi_fd_close(task->wake_fd);
     if (task->shared)
-        cordi_shm_unmap(task->block);
+        cordi_shm_free(task->block);
     else
         free(task->block);
 }

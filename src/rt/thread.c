@@ -10,14 +10,15 @@
 
 #include <errno.h>
 
-#include "rt/offload.h"
 #include "rt/overflow.h"
 #include "rt/runtime.h"
+#include "rt/words.h"
 #include "sys/clock.h"
 #include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/futex.h"
 #include "sys/proc.h"
+#include "sys/shm.h"
 
 int cordi_thread_wake_fd(struct cord_task *self)
 {
@@ -111,24 +112,32 @@ int cordi_thread_park(struct cord_task *self, struct pollfd *fds, unsigned count
     return 0;
 }
 
-/* A cancel ends it by the permit, everybody else by the word; nobody but a cancel can claim the wait. */
-int cordi_thread_sleep(_Atomic uint32_t *word, uint32_t expected, cord_deadline deadline)
+/* A cancel ends it by the permit, everybody else by the words; nobody but a cancel can claim the wait. */
+int cordi_thread_sleep(const struct cordi_sleep *sleep, int cancellable, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
     struct cordi_waiter node;
     int rc = 0;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a shared object");
+    cordi_wait_begin(&node, cancellable, sleep->what);
     if (cordi_wait_over(self))
         return cordi_wait_result(self);
     uint32_t permit = CORDI_AWAKE;
-    if (atomic_compare_exchange_strong(&self->permit, &permit, CORDI_IN_FUTEX))
-        rc = cordi_futex_wait_two(&self->permit, CORDI_IN_FUTEX, self->shared, word, expected, deadline.at);
+    const struct cordi_futex_word words[3] = { { &self->permit, CORDI_IN_FUTEX, self->shared },
+                                               { sleep->word, sleep->expected, true },
+                                               { cordi_shm_deaths(), sleep->deaths, true } };
+    if (atomic_compare_exchange_strong(&self->permit, &permit, CORDI_IN_FUTEX)) {
+        rc = cordi_futex_wait_several(words, 3, deadline.at);
+        if (rc == -ENOSYS) /* an older kernel: it looks again every 10 ms */
+            rc = cordi_futex_wait(sleep->word, sleep->expected, look_again(deadline), true);
+        if (rc == -ETIMEDOUT && !passed(deadline))
+            rc = 0;
+    }
     if (!cordi_wait_end(self, rc == -ETIMEDOUT ? CORDI_TIMED_OUT : CORDI_ENDED_ITSELF)) {
         take_wake(self, false);
         return cordi_wait_result(self);
     }
     atomic_store(&self->permit, CORDI_AWAKE);
-    return rc == -ETIMEDOUT ? cordi_wait_result(self) : rc == -ENOSYS ? rc : 0;
+    return rc == -ETIMEDOUT ? cordi_wait_result(self) : 0;
 }
 
 void cordi_thread_loop_begin(struct cord_task *self)

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include <cordage/group.h>
+#include <cordage/event.h>
 #include <cordage/lock.h>
 #include <cordage/queue.h>
 #include <cordage/stream.h>

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include <cordage/group.h>
+#include <cordage/event.h>
 #include <cordage/lock.h>
 #include <cordage/server.h>
 

@@ -7,7 +7,7 @@
  * THE INVARIANT: there are waiters in the ring only while SET is not there, since a waiter enters under the spin bit
  * when it sees the flag cleared, and set empties the ring.
  */
-#include <cordage/lock.h>
+#include <cordage/event.h>
 
 #include <errno.h>
 #include <stdlib.h>

@@ -175,7 +175,7 @@ int cord_queue_new(cord_queue **ret, size_t item_size, size_t capacity, int flag
     if (__builtin_mul_overflow(item_size, capacity, &bytes) || bytes > SIZE_MAX / 2)
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);
     if (flags & CORD_SHARED)
-        return cordi_shared_queue_new(ret, item_size, capacity);
+        return cordi_shared_queue_new(ret, item_size, capacity, flags);
     struct local_queue *queue = calloc(1, sizeof *queue + bytes);
     if (queue == NULL)
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);

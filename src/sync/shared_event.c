@@ -4,8 +4,8 @@
  * half differ after each change. set is one compare-and-swap, and a wake when somebody sleeps. A waiter answers when
  * the event is set, or was set since the wait began: so it also answers when a clear followed at once.
  *
- * A process that is killed in set, in the few instructions between the two, leaves the event set and its sleepers
- * asleep until their deadline or the next set. A lock round it would heal that and make set wait; it was not worth it.
+ * A process that is killed in set, between the two, leaves the event set and its sleepers asleep: its death wakes them
+ * (rt/words.h). A lock round both would make set wait, and forbid it to signal handlers.
  */
 #include "sync/shared.h"
 
@@ -14,11 +14,6 @@
 #define SET ((uint32_t)1)
 #define WAITERS ((uint32_t)2)
 #define TURN ((uint32_t)4)
-
-struct shared_event {
-    cord_event base; /* the word with CORDI_RING_SHARED; the state is in `changes` */
-    cord_lock *gate; /* this process's own */
-};
 
 static _Atomic uint64_t *state_of(cord_event *event)
 {
@@ -47,28 +42,18 @@ void cordi_shared_event_clear(cord_event *event)
     atomic_fetch_and(state_of(event), ~(uint64_t)SET);
 }
 
-/* A helper thread of a cancelled wait may be asleep, or about to be: the word changes, and all look again. */
-static void disturb(cord_event *event)
-{
-    uint64_t now = atomic_load(state_of(event)), next;
-    do
-        next = (now >> 32) << 32 | (((uint32_t)now + TURN) & ~WAITERS);
-    while (!atomic_compare_exchange_weak(state_of(event), &now, next));
-    cordi_shared_wake(state_of(event));
-}
-
 /* With the gate: until it was set since `start`. */
 static int sleep_until_set(cord_event *event, uint64_t start, cord_deadline deadline)
 {
     for (;;) {
+        uint32_t deaths = cordi_deaths();
         uint64_t now = atomic_load(state_of(event));
         if (now & SET || now >> 32 != start >> 32)
             return 0;
         if (!(now & WAITERS) && !atomic_compare_exchange_strong(state_of(event), &now, now | WAITERS))
             continue;
-        int rc = cordi_shared_sleep(state_of(event), (uint32_t)now | WAITERS, CORDI_CANCELLABLE, deadline);
-        if (rc == -ECANCELED)
-            disturb(event);
+        int rc = cordi_shared_sleep(state_of(event), (uint32_t)now | WAITERS, deaths, "an event", CORDI_CANCELLABLE,
+                                    deadline);
         if (rc < 0)
             return rc;
     }
@@ -76,7 +61,7 @@ static int sleep_until_set(cord_event *event, uint64_t start, cord_deadline dead
 
 int cordi_shared_event_wait(cord_event *event, cord_deadline deadline)
 {
-    cord_lock *gate = ((struct shared_event *)event)->gate;
+    cord_lock *gate = &cordi_shared_own(event)->gate[0];
     uint64_t start = atomic_load(state_of(event));
     if (cordi_self_cancelled())
         return cordi_fail(-ECANCELED, "cancelled before waiting for an event");
@@ -97,20 +82,27 @@ int cordi_shared_event_wait(cord_event *event, cord_deadline deadline)
     return rc;
 }
 
+int cordi_shared_event_listen(cord_event *event, struct cordi_sleep *sleep)
+{
+    uint32_t deaths = cordi_deaths();
+    uint64_t now = atomic_fetch_or(state_of(event), WAITERS);
+    *sleep = cordi_shared_sleep_on(state_of(event), now | WAITERS, deaths, "an event");
+    return now & SET ? 0 : -EAGAIN;
+}
+
 int cordi_shared_event_new(cord_event **ret)
 {
-    void *made, *own;
-    int rc = cordi_shared_object_new(&made, sizeof(struct shared_event), &own, sizeof(cord_lock));
+    void *made;
+    int rc = cordi_shared_object_new(&made, sizeof(cord_event), "event");
     if (rc < 0)
         return rc;
-    struct shared_event *event = made;
-    event->base.word = CORDI_RING_SHARED;
-    event->gate = own;
-    *ret = &event->base;
+    cord_event *event = made;
+    event->word = CORDI_RING_SHARED;
+    *ret = event;
     return 0;
 }
 
 void cordi_shared_event_free(cord_event *event)
 {
-    cordi_shared_object_free(event, ((struct shared_event *)event)->gate, sizeof(cord_lock));
+    cordi_shm_free(event);
 }

@@ -34,16 +34,6 @@
 #define NAP CORD_MILLISECOND
 enum { SPINS = 500, LOSSES = 8 }; /* about a microsecond: most holders need less */
 
-static uint64_t identity(struct cordi_shared_lock *lock)
-{
-    uint64_t mine = atomic_load_explicit(&lock->own->identity, memory_order_relaxed);
-    if (mine == 0) {
-        mine = cordi_identity_self();
-        atomic_store_explicit(&lock->own->identity, mine, memory_order_relaxed);
-    }
-    return mine;
-}
-
 /* Marks the word when it is still that owner's, and wakes all that sleep on it in any case. */
 static void bury(struct cordi_shared_lock *lock, uint64_t owner)
 {
@@ -80,7 +70,7 @@ static int try_take(struct cordi_shared_lock *lock)
 {
     uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
     while ((now & PID) == 0)
-        if (atomic_compare_exchange_weak_explicit(&lock->state, &now, identity(lock), memory_order_acquire,
+        if (atomic_compare_exchange_weak_explicit(&lock->state, &now, cordi_identity_self(), memory_order_acquire,
                                                   memory_order_relaxed))
             return now & DEAD ? CORD_OWNER_DIED : 0;
     return -EAGAIN;
@@ -96,15 +86,21 @@ static int try_hard(struct cordi_shared_lock *lock)
     return try_take(lock);
 }
 
+static int sleep_while(struct cordi_shared_lock *lock, uint64_t seen, uint32_t deaths, cord_deadline deadline)
+{
+    return cordi_shared_sleep(&lock->state, (uint32_t)seen, deaths, "a lock", CORDI_UNCANCELLABLE, deadline);
+}
+
 /* Sleeps on the value `seen`. 0: look again. */
 static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline deadline)
 {
+    uint32_t deaths = cordi_deaths();
     cord_deadline nap = cord_left(deadline) < NAP ? deadline : cord_in(NAP);
-    int rc = cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, nap);
+    int rc = sleep_while(lock, seen, deaths, nap);
     if (rc != -ETIMEDOUT)
         return rc;
-    if ((seen & IDENTITY) == identity(lock)) /* we die with it */
-        return cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, deadline);
+    if ((seen & IDENTITY) == cordi_identity_self()) /* we die with it */
+        return sleep_while(lock, seen, deaths, deadline);
     struct watched watched = { lock, seen & IDENTITY };
     int pidfd = open_owner(lock, seen);
     if (pidfd < 0)
@@ -116,7 +112,7 @@ static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline
     int watch = cordi_owner_watch(pidfd, owner_died, &watched);
     if (watch < 0)
         return cordi_fail_code(watch, "lock: watching the process that holds it");
-    rc = cordi_shared_sleep(&lock->state, (uint32_t)seen, CORDI_UNCANCELLABLE, deadline);
+    rc = sleep_while(lock, seen, deaths, deadline);
     cordi_owner_unwatch(watch);
     return rc;
 }
@@ -125,7 +121,7 @@ static int sleep_on(struct cordi_shared_lock *lock, uint64_t seen, cord_deadline
 static bool inherit(struct cordi_shared_lock *lock)
 {
     uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
-    while ((now & (IDENTITY | HANDED)) == (identity(lock) | HANDED))
+    while ((now & (IDENTITY | HANDED)) == (cordi_identity_self() | HANDED))
         if (atomic_compare_exchange_weak_explicit(&lock->state, &now, now & ~HANDED, memory_order_acquire,
                                                   memory_order_relaxed))
             return true;
@@ -135,7 +131,7 @@ static bool inherit(struct cordi_shared_lock *lock)
 /* No more the heir: true. False: the lock is being handed over already. */
 static bool renounce(struct cordi_shared_lock *lock)
 {
-    uint64_t heir = identity(lock);
+    uint64_t heir = cordi_identity_self();
     return atomic_compare_exchange_strong(&lock->heir, &heir, 0);
 }
 
@@ -149,8 +145,8 @@ static int take_in_turn(struct cordi_shared_lock *lock, cord_deadline deadline)
         uint64_t now = atomic_load(&lock->state);
         if (rc == -EAGAIN) {
             if (!heir && (losses >= LOSSES || (losses > 0 && cord_now() - start >= NAP)))
-                heir = atomic_compare_exchange_strong(&lock->heir, &(uint64_t){ 0 }, identity(lock));
-            if ((now & PID) == 0 || (now & (IDENTITY | HANDED)) == (identity(lock) | HANDED) ||
+                heir = atomic_compare_exchange_strong(&lock->heir, &(uint64_t){ 0 }, cordi_identity_self());
+            if ((now & PID) == 0 || (now & (IDENTITY | HANDED)) == (cordi_identity_self() | HANDED) ||
                 (!(now & WAITERS) && !atomic_compare_exchange_strong(&lock->state, &now, now | WAITERS)))
                 continue;
             rc = sleep_on(lock, now | WAITERS, deadline);
@@ -171,10 +167,10 @@ static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
         rc = try_take(lock);
     if (rc != -EAGAIN)
         return rc;
-    rc = cordi_lock_take(&lock->own->gate, deadline, CORDI_UNCANCELLABLE);
+    rc = cordi_lock_take(&cordi_shared_own(lock)->gate[0], deadline, CORDI_UNCANCELLABLE);
     if (rc == 0) {
         rc = take_in_turn(lock, deadline);
-        cordi_lock_give(&lock->own->gate);
+        cordi_lock_give(&cordi_shared_own(lock)->gate[0]);
     }
     return rc;
 }
@@ -185,7 +181,8 @@ int cordi_shared_lock_acquire(struct cordi_shared_lock *lock, cord_deadline dead
     uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     int rc = try_take(lock);
     if (rc == -EAGAIN) {
-        if (deadline.at == 0 && (atomic_load(&lock->state) & IDENTITY) == identity(lock) && atomic_load(owner) == self)
+        if (deadline.at == 0 && (atomic_load(&lock->state) & IDENTITY) == cordi_identity_self() &&
+            atomic_load(owner) == self)
             return cordi_fail(-EDEADLK, "lock: the calling task holds it already and would wait for ever");
         rc = cordi_nowait(deadline) ? try_hard(lock) : take(lock, deadline);
     }
@@ -219,24 +216,30 @@ bool cordi_shared_lock_held(const struct cordi_shared_lock *lock)
     return (atomic_load_explicit(&lock->state, memory_order_relaxed) & PID) != 0;
 }
 
-void cordi_shared_lock_init(struct cordi_shared_lock *lock, struct cordi_shared_own *own)
+bool cordi_shared_lock_mine(const struct cordi_shared_lock *lock)
+{
+    return (atomic_load_explicit(&lock->state, memory_order_relaxed) & IDENTITY) == cordi_identity_self() &&
+           atomic_load_explicit((const _Atomic uint64_t *)&lock->base.owner, memory_order_relaxed) ==
+               (uint64_t)(uintptr_t)cordi_self();
+}
+
+void cordi_shared_lock_init(struct cordi_shared_lock *lock)
 {
     lock->base.word = CORDI_RING_SHARED;
-    lock->own = own;
 }
 
 int cordi_shared_lock_new(cord_lock **ret)
 {
-    void *lock, *own;
-    int rc = cordi_shared_object_new(&lock, sizeof(struct cordi_shared_lock), &own, sizeof(struct cordi_shared_own));
+    void *lock;
+    int rc = cordi_shared_object_new(&lock, sizeof(struct cordi_shared_lock), "lock");
     if (rc < 0)
         return rc;
-    cordi_shared_lock_init(lock, own);
+    cordi_shared_lock_init(lock);
     *ret = lock;
     return 0;
 }
 
 void cordi_shared_lock_free(cord_lock *lock)
 {
-    cordi_shared_object_free(lock, ((struct cordi_shared_lock *)lock)->own, sizeof(struct cordi_shared_own));
+    cordi_shm_free(lock);
 }

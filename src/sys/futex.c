@@ -15,21 +15,21 @@ int cordi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline
     return rc < 0 ? -errno : 0;
 }
 
-int cordi_futex_wait_two(_Atomic uint32_t *first, uint32_t first_expected, bool shared, _Atomic uint32_t *second,
-                         uint32_t second_expected, int64_t deadline)
+int cordi_futex_wait_several(const struct cordi_futex_word *words, unsigned count, int64_t deadline)
 {
 #ifdef SYS_futex_waitv
     struct timespec until = { .tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000 };
-    struct futex_waitv words[2] = {
-        { .val = first_expected, .uaddr = (uintptr_t)first, .flags = FUTEX_32 | (shared ? 0 : FUTEX_PRIVATE_FLAG) },
-        { .val = second_expected, .uaddr = (uintptr_t)second, .flags = FUTEX_32 },
-    };
-    long rc = syscall(SYS_futex_waitv, words, 2, 0, deadline ? &until : NULL, CLOCK_MONOTONIC);
+    struct futex_waitv list[CORDI_FUTEX_WORDS];
+    for (unsigned i = 0; i < count; i++)
+        list[i] = (struct futex_waitv){ .val = words[i].expected,
+                                        .uaddr = (uintptr_t)words[i].word,
+                                        .flags = FUTEX_32 | (words[i].shared ? 0 : FUTEX_PRIVATE_FLAG) };
+    long rc = syscall(SYS_futex_waitv, list, count, 0, deadline ? &until : NULL, CLOCK_MONOTONIC);
     if (rc >= 0)
         return 0;
     return errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR ? -errno : -ENOSYS;
 #else
-    (void)first, (void)first_expected, (void)shared, (void)second, (void)second_expected, (void)deadline;
+    (void)words, (void)count, (void)deadline;
     return -ENOSYS;
 #endif
 }

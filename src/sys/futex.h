@@ -13,10 +13,15 @@
  * used by several processes. 0, -EAGAIN (it differs), -ETIMEDOUT, -EINTR. */
 int cordi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline, bool shared);
 
-/* Sleeps while each of two words has its value; the first one is private unless shared, the second one shared. Answers
- * as above, without saying which differed; -ENOSYS: not known here (before Linux 5.16, some sandboxes). */
-int cordi_futex_wait_two(_Atomic uint32_t *first, uint32_t first_expected, bool shared, _Atomic uint32_t *second,
-                         uint32_t second_expected, int64_t deadline);
+/* Sleeps while each of several words (at most CORDI_FUTEX_WORDS) has its value. Answers as above, without saying which
+ * differed; -ENOSYS: not known here (before Linux 5.16, some sandboxes). */
+enum { CORDI_FUTEX_WORDS = 128 };
+struct cordi_futex_word {
+    _Atomic uint32_t *word;
+    uint32_t expected;
+    bool shared;
+};
+int cordi_futex_wait_several(const struct cordi_futex_word *words, unsigned count, int64_t deadline);
 
 /* Wakes at most count sleepers. Async-signal-safe; the word may be gone already. */
 void cordi_futex_wake(_Atomic uint32_t *word, int count, bool shared);

@@ -12,6 +12,7 @@
 
 #include "sys/fd.h"
 #include "sys/proc.h"
+#include "sys/shm.h"
 
 /* The second field is the program's name in brackets, and may contain anything: we count from its end. */
 static uint64_t identity_of(int pid)
@@ -32,7 +33,13 @@ static uint64_t identity_of(int pid)
 
 uint64_t cordi_identity_self(void)
 {
-    return identity_of(cordi_proc_pid());
+    _Atomic uint64_t *kept = cordi_shm_process_word();
+    uint64_t mine = atomic_load_explicit(kept, memory_order_relaxed);
+    if (mine == 0) {
+        mine = identity_of(cordi_proc_pid());
+        atomic_store_explicit(kept, mine, memory_order_relaxed);
+    }
+    return mine;
 }
 
 int cordi_identity_open(uint64_t identity)

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-uint64_t cordi_identity_self(void);         /* reads /proc: for keeping */
+uint64_t cordi_identity_self(void);         /* once there is shared memory (shm.h), which keeps it */
 int cordi_identity_open(uint64_t identity); /* a pidfd of that process; -ESRCH: it has ended */
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "runner/interleave.h"
 
+#include <string.h>
+
 #include "runner/tasks.h"
 
 #include "rt/park.c"
@@ -20,11 +22,10 @@ static struct {
     _Atomic uint64_t bits; /* spin bit over the waiter and the permits */
     struct cordi_waiter *waiter;
     uint64_t permits, given, taken;
-    const void *futex[2]; /* what the sleeper sleeps at */
+    const void *futex[3]; /* what the sleeper sleeps at */
     int64_t now;
     uint64_t fds[3]; /* OPEN, READY */
-    _Atomic uint32_t word;
-    uint32_t pad;
+    _Atomic uint32_t word, deaths, item, pad;
 } world;
 
 /* --- the kernel --- */
@@ -36,16 +37,14 @@ static bool futex_ended(void *arg)
 }
 
 /* Until woken, or until the time is up if there is one. */
-static int futex_sleep(const void *first, const void *second, int64_t deadline)
+static int futex_sleep(int64_t deadline)
 {
-    world.futex[0] = first;
-    world.futex[1] = second;
     if (deadline == 0)
         model_wait(futex_ended, NULL, "sleeps in a futex");
     else
         model_step("sleeps in a futex for some time");
     bool woken = world.futex[0] == NULL;
-    world.futex[0] = world.futex[1] = NULL;
+    memset(world.futex, 0, sizeof world.futex);
     if (!woken)
         world.now = deadline;
     return woken ? 0 : -ETIMEDOUT;
@@ -56,25 +55,32 @@ int cordi_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t deadline
     (void)shared;
     if (atomic_load(word) != expected)
         return -EAGAIN;
-    return futex_sleep(word, NULL, deadline);
+    world.futex[0] = word;
+    return futex_sleep(deadline);
 }
 
-int cordi_futex_wait_two(_Atomic uint32_t *first, uint32_t first_expected, bool shared, _Atomic uint32_t *second,
-                         uint32_t second_expected, int64_t deadline)
+int cordi_futex_wait_several(const struct cordi_futex_word *words, unsigned count, int64_t deadline)
 {
-    (void)shared;
-    model_step("looks at both words");
-    if (*first != first_expected || *second != second_expected)
-        return -EAGAIN;
-    return futex_sleep(first, second, deadline);
+    model_step("looks at all words");
+    for (unsigned i = 0; i < count; i++)
+        if (*words[i].word != words[i].expected)
+            return -EAGAIN;
+    for (unsigned i = 0; i < count; i++)
+        world.futex[i] = words[i].word;
+    return futex_sleep(deadline);
+}
+
+_Atomic uint32_t *cordi_shm_deaths(void)
+{
+    return &world.deaths;
 }
 
 void cordi_futex_wake(_Atomic uint32_t *word, int count, bool shared)
 {
     (void)count, (void)shared;
     model_step("wakes who sleeps in the futex");
-    if (world.futex[0] == word || world.futex[1] == word)
-        world.futex[0] = world.futex[1] = NULL;
+    if (world.futex[0] == word || world.futex[1] == word || world.futex[2] == word)
+        memset(world.futex, 0, sizeof world.futex);
 }
 
 int cordi_fd_event(void)
@@ -247,10 +253,11 @@ static void sleep_at_word(void *arg)
 {
     (void)arg;
     int rc = 0;
-    while (rc == 0 && atomic_load(&world.word) == 0) {
-        rc = cordi_thread_sleep(&world.word, 0, CORD_FOREVER);
-        if (rc == -EAGAIN)
-            rc = 0;
+    while (rc == 0) {
+        struct cordi_sleep sleep = { &world.word, 0, atomic_load(&world.deaths), "a shared object" };
+        if (atomic_load(&world.item) != 0)
+            break;
+        rc = cordi_thread_sleep(&sleep, CORDI_CANCELLABLE, CORD_FOREVER);
     }
     must(rc == 0 || rc == -ECANCELED);
     must(cordi_self()->permit == CORDI_AWAKE);
@@ -260,8 +267,18 @@ static void sleep_at_word(void *arg)
 static void set_word(void *arg)
 {
     (void)arg;
+    atomic_store(&world.item, 1);
     atomic_store(&world.word, 1);
     cordi_futex_wake(&world.word, 1, true);
+}
+
+/* The setter is killed after the first of the three; its death is seen and told. */
+static void set_item_and_die(void *arg)
+{
+    (void)arg;
+    atomic_store(&world.item, 1);
+    atomic_fetch_add(&world.deaths, 1);
+    cordi_futex_wake(&world.deaths, 1, true);
 }
 
 static void setup(void)
@@ -363,11 +380,18 @@ static const struct model word = {
     .faults = { { "owed_wake_is_not_taken", "take_wake", "load(&self->permit)", LIES, CORDI_PERMIT } },
 };
 
+static const struct model death = {
+    .name = "at_the_word_of_a_shared_object_whose_setter_is_killed",
+    .tasks = { { "sleeper", sleep_at_word, NULL }, { "setter", set_item_and_die, NULL } },
+    STATE,
+    .faults = { { "death_is_not_counted", "set_item_and_die", "add(&world.deaths", LOST, 0 } },
+};
+
 int main(int argc, char **argv)
 {
     return run_models("interleave_thread",
                       (const struct model *const[]){ &futex, &futex_for_ever, &poll_for_a_time, &poll_for_ever,
                                                      &poll_blind, &poll_and_end, &futex_and_end, &loop, &loop_ends,
-                                                     &word, NULL },
+                                                     &word, &death, NULL },
                       argc, argv);
 }
