@@ -20,9 +20,9 @@
  * waiter.item: NULL, in no ring; the waiter itself, in the ring; the lock, in the ring and starving, and once claimed:
  * the lock is yours.
  *
- * `owner` is for one answer only: -EDEADLK to a task that holds the lock and would wait for it for ever. With a
- * deadline it waits, since another task may release it. The owner is a task's address: one that ended while holding
- * the lock can be mistaken for a later task in the same memory.
+ * `owner` says whether the calling task holds the lock: for the recursive lock, the condition, and for -EDEADLK to a
+ * task that would wait for it for ever. With a deadline it waits, since another task may release it. The owner is a
+ * task's address: one that ended while holding the lock can be mistaken for a later task in the same memory.
  */
 #include <cordage/lock.h>
 
@@ -166,6 +166,15 @@ bool cord_lock_held(const cord_lock *lock)
     if (cordi_is_shared(&lock->word))
         return cordi_shared_lock_held((const struct cordi_shared_lock *)lock);
     return (atomic_load_explicit((const _Atomic uint64_t *)&lock->word, memory_order_relaxed) & LOCKED) != 0;
+}
+
+/* Each release clears the owner before it frees the word, so it names the holder or nobody. */
+bool cordi_lock_mine(const cord_lock *lock)
+{
+    cord_lock *own = (cord_lock *)(uintptr_t)lock;
+    if (cordi_is_shared(&lock->word))
+        return cordi_shared_lock_mine((struct cordi_shared_lock *)own);
+    return atomic_load_explicit(owner_of(own), memory_order_relaxed) == (uint64_t)(uintptr_t)cordi_self();
 }
 
 int cord_lock_new(cord_lock **ret, int flags)

@@ -46,6 +46,9 @@ static inline bool cordi_is_shared(const uint64_t *word)
 int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable);
 void cordi_lock_give(cord_lock *lock);
 
+/* sync/lock.c: the calling task holds this lock, local or shared. */
+bool cordi_lock_mine(const cord_lock *lock);
+
 /* What each process has of an object for itself: the same for all sorts, since the memory may serve another object
  * later. Zeros are ready. */
 struct cordi_shared_own {

@@ -38,8 +38,6 @@ enum { SPINS = 500, LOSSES = 8 }; /* about a microsecond: most holders need less
 static void bury(struct cordi_shared_lock *lock, uint64_t owner)
 {
     uint64_t now = atomic_load(&lock->state);
-    if ((now & IDENTITY) == owner)
-        atomic_store((_Atomic uint64_t *)&lock->base.owner, 0); /* the task's address may come again elsewhere */
     while ((now & IDENTITY) == owner && !atomic_compare_exchange_weak(&lock->state, &now, DEAD))
         ;
     cordi_shared_wake(&lock->state);
@@ -175,19 +173,29 @@ static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
     return rc;
 }
 
+/* What `owner` says of the calling task: the task and its process, since the address alone may come again in another.
+ * The note of a process that died stays until the next owner's; to clear it could hit that one. */
+static uint64_t me(void)
+{
+    return (uint64_t)(uintptr_t)cordi_self() ^ cordi_identity_self();
+}
+
+bool cordi_shared_lock_mine(const struct cordi_shared_lock *lock)
+{
+    return (atomic_load(&lock->state) & IDENTITY) == cordi_identity_self() &&
+           atomic_load((const _Atomic uint64_t *)&lock->base.owner) == me();
+}
+
 int cordi_shared_lock_acquire(struct cordi_shared_lock *lock, cord_deadline deadline)
 {
-    _Atomic uint64_t *owner = (_Atomic uint64_t *)&lock->base.owner;
-    uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     int rc = try_take(lock);
     if (rc == -EAGAIN) {
-        if (deadline.at == 0 && (atomic_load(&lock->state) & IDENTITY) == cordi_identity_self() &&
-            atomic_load(owner) == self)
+        if (deadline.at == 0 && cordi_shared_lock_mine(lock))
             return cordi_fail(-EDEADLK, "lock: the calling task holds it already and would wait for ever");
         rc = cordi_nowait(deadline) ? try_hard(lock) : take(lock, deadline);
     }
     if (rc >= 0)
-        atomic_store_explicit(owner, self, memory_order_relaxed);
+        atomic_store_explicit((_Atomic uint64_t *)&lock->base.owner, me(), memory_order_relaxed);
     else if (rc == -EAGAIN)
         return cordi_fail(rc, "lock: it is held, and the call may not wait");
     else if (rc == -ETIMEDOUT)
@@ -214,13 +222,6 @@ int cordi_shared_lock_release(struct cordi_shared_lock *lock)
 bool cordi_shared_lock_held(const struct cordi_shared_lock *lock)
 {
     return (atomic_load_explicit(&lock->state, memory_order_relaxed) & PID) != 0;
-}
-
-bool cordi_shared_lock_mine(const struct cordi_shared_lock *lock)
-{
-    return (atomic_load_explicit(&lock->state, memory_order_relaxed) & IDENTITY) == cordi_identity_self() &&
-           atomic_load_explicit((const _Atomic uint64_t *)&lock->base.owner, memory_order_relaxed) ==
-               (uint64_t)(uintptr_t)cordi_self();
 }
 
 void cordi_shared_lock_init(struct cordi_shared_lock *lock)
