@@ -18,7 +18,7 @@ CORD_BEGIN
 
 typedef struct {
     uint64_t word;    /* the flag and the first waiter; the library's */
-    uint64_t changes; /* of a shared one: how often it was set, and whether it is */
+    uint64_t changes; /* of a shared one: how often it was set, and whether it is; the library's */
 } cord_event;
 
 #define CORD_EVENT_INIT                                                                                                \

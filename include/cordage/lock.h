@@ -110,11 +110,13 @@ typedef struct {
     uint64_t word;  /* flags and the first waiter; the library's */
     uint32_t value; /* permits that are there */
     uint32_t limit; /* more are never there (Python: BoundedSemaphore); 0: no limit but 2^31 - 1 */
+    uint64_t late;  /* what a signal handler gave and the library was busy; the library's */
+    uint64_t late_count;
 } cord_sem;
 
 #define CORD_SEM_INIT(value, limit)                                                                                    \
     {                                                                                                                  \
-        0, (value), (limit)                                                                                            \
+        0, (value), (limit), 0, 0                                                                                      \
     }
 
 /* Fails: -ENOMEM, -EINVAL (value above the limit). */

@@ -22,6 +22,7 @@ enum { DEFAULT_STACK = 64 * 1024, LARGEST_STACK = 1 << 30, SMALL = 2048 };
 static struct cordi_ctx *run(void *arg)
 {
     struct cord_task *task = arg;
+    cordi_section_end(); /* of who switched here */
     cordi_task_answer(task, task->fn(task->arg));
     if (!task->stack.guarded)
         cordi_overflow_check(task);

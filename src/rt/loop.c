@@ -36,7 +36,7 @@ int cordi_loop_open(struct cordi_loop *loop)
         return rc;
     cordi_fault_thread_begin(&loop->alternate);
     cordi_ctx_adopt(&loop->ctx);
-    loop->thread->loop = loop;
+    cordi_loop_awake(loop);
     cordi_spin_lock(&cordi_runtime.lock, 1);
     cordi_list_append(&cordi_runtime.loops, &loop->link);
     cordi_spin_unlock(&cordi_runtime.lock, 1);
@@ -55,7 +55,7 @@ void cordi_loop_close(struct cordi_loop *loop)
     loop->backend->close(loop, false);
     cordi_stack_cache_close(&loop->stacks);
     cordi_fault_thread_end(&loop->alternate);
-    loop->thread->loop = NULL;
+    cordi_loop_sleeps(loop);
 }
 
 /* --- switching --- */
@@ -112,6 +112,7 @@ static inline __attribute__((always_inline)) struct cord_task *next_ready(struct
     return CORDI_ITEM(item, struct cord_task, link);
 }
 
+/* Within a section, as everybody who is switched to. */
 static inline __attribute__((always_inline)) void suspend(struct cordi_loop *loop, struct cord_task *self)
 {
     struct cord_task *next = next_ready(loop);
@@ -129,12 +130,15 @@ static inline __attribute__((always_inline)) void suspend(struct cordi_loop *loo
 
 void cordi_loop_suspend(struct cord_task *self)
 {
+    cordi_section_begin();
     suspend(self->loop, self);
+    cordi_section_end();
 }
 
 int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
 {
     struct cordi_loop *loop = self->loop;
+    cordi_section_begin();
     if (deadline.at != 0) {
         self->timer.key = deadline.at;
         cordi_heap_add(&loop->timers, &self->timer);
@@ -142,19 +146,23 @@ int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
     suspend(loop, self);
     if (deadline.at != 0)
         cordi_heap_remove(&loop->timers, &self->timer);
+    cordi_section_end();
     return cordi_wait_result(self);
 }
 
 int cordi_loop_yield(struct cord_task *self)
 {
+    cordi_section_begin();
     cordi_list_append(&self->loop->ready, &self->link);
     suspend(self->loop, self);
+    cordi_section_end();
     return 0;
 }
 
 struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
 {
     struct cordi_loop *loop = self->loop;
+    cordi_section_begin(); /* that the next one ends */
     cordi_list_remove(&self->peers);
     (void)cordi_word_add(&loop->alive, UINT64_MAX);
     if (self->roamed)
@@ -188,7 +196,9 @@ void cordi_loop_on_host(void (*fn)(void *), void *arg)
     loop->on_host = fn;
     loop->on_host_arg = arg;
     loop->caller = self;
+    cordi_section_begin();
     cordi_ctx_switch(&self->ctx, &loop->ctx);
+    cordi_section_end();
 }
 
 /* --- turning --- */
@@ -228,7 +238,9 @@ static void run_next(struct cordi_loop *loop)
     while (loop->on_host != NULL) {
         void (*fn)(void *) = loop->on_host;
         loop->on_host = NULL;
+        cordi_section_end();
         fn(loop->on_host_arg); /* still as the caller */
+        cordi_section_begin();
         resume(loop, &loop->ctx, loop->caller);
     }
     loop->thread->current = loop->host;

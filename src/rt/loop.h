@@ -78,10 +78,25 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self);
 void cordi_loop_send(struct cord_task *task);
 static inline void cordi_loop_wake(struct cord_task *task)
 {
+    cordi_section_begin();
     if (cordi_thread()->loop == task->loop)
         cordi_list_append(&task->loop->ready, &task->link);
     else
         cordi_loop_send(task);
+    cordi_section_end();
+}
+
+/* Around a backend's call to the kernel: a signal handler meets no lists that are being changed, and what it wakes goes
+ * to the inbox, which ends the sleep. */
+static inline void cordi_loop_sleeps(struct cordi_loop *loop)
+{
+    loop->thread->loop = NULL;
+    cordi_section_end();
+}
+static inline void cordi_loop_awake(struct cordi_loop *loop)
+{
+    cordi_section_begin();
+    loop->thread->loop = loop;
 }
 
 /* Runs fn(arg) on the thread's own stack, as the calling coroutine: for what needs more stack, and for fork. In a

@@ -62,7 +62,9 @@ static bool forget(struct cordi_io *io)
 static void wait(struct cordi_loop *loop, int64_t timeout)
 {
     struct state *state = loop->state;
+    cordi_loop_sleeps(loop);
     int count = cordi_fd_epoll_wait(state->epoll, state->events, CORDI_BACKEND_EVENTS, timeout);
+    cordi_loop_awake(loop);
     for (int i = 0; i < count; i++) /* the memory of many sleepers is cold: fetch it side by side */
         cordi_io_expect(state->events[i].data.u64);
     for (int i = 0; i < count; i++)

@@ -158,7 +158,9 @@ static void wait(struct cordi_loop *loop, int64_t timeout)
         state->wake_armed = arm_poll(state, loop->host->wake_fd, POLLIN, WAKE) == 0;
     remove_leaving(state);
     bool all = state->wake_armed && atomic_load_explicit(&state->leaving, memory_order_relaxed) == NULL;
+    cordi_loop_sleeps(loop);
     cordi_uring_wait(state->ring, all || timeout == 0 ? timeout : SOON);
+    cordi_loop_awake(loop);
     unsigned count = take_answers(state);
     expect_answers(state, count);
     for (unsigned i = 0; i < count; i++) {

@@ -21,6 +21,15 @@
 #include "rt/task.h"
 #include "sys/proc.h"
 
+_Thread_local struct cordi_section cordi_section;
+
+void cordi_section_finish(void)
+{
+    uint64_t late = atomic_exchange(&cordi_section.late, 0);
+    if (late != 0)
+        cordi_section.finish(late);
+}
+
 static int state_of(uint64_t wait)
 {
     return (int)(wait & ((1 << CORDI_WAIT_BITS) - 1));
@@ -34,7 +43,7 @@ static bool waiting(uint64_t wait)
 /* The word of a task with a thread of its own is changed by signal handlers, and a process's by its parent. */
 static inline __attribute__((always_inline)) bool swap_wait(struct cord_task *task, uint64_t *seen, uint64_t value)
 {
-    return task->loop != NULL ? cordi_word_swap(&task->wait, seen, value)
+    return task->loop != NULL ? cordi_word_swap_at_once(&task->wait, seen, value)
                               : atomic_compare_exchange_weak(&task->wait, seen, value);
 }
 

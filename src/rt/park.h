@@ -84,6 +84,44 @@ const char *cordi_detail(int rc);
 /* One line for the log (run.h). */
 void cordi_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Sections that a signal handler of the same thread must not meet: of lists that cord_event_set() and
+ * cord_sem_release() change, which may be called there. Within one they postpone what they were to do, and its end does
+ * it. Every thread that drives a loop is in a section while the scheduler runs, and a switch between coroutines lies
+ * within one. */
+struct cordi_section {
+    uint32_t depth;
+    _Atomic uint64_t late;         /* what was postponed; see sync/late.c */
+    void (*finish)(uint64_t late); /* does it */
+};
+extern _Thread_local struct cordi_section cordi_section __attribute__((tls_model("initial-exec")));
+void cordi_section_finish(void);
+
+#ifndef CORDI_SECTIONS
+#define CORDI_SECTIONS true /* false in tests/interleave, whose tasks are not of one thread each */
+#endif
+
+static inline bool cordi_in_section(void)
+{
+    return CORDI_SECTIONS && cordi_section.depth != 0;
+}
+static inline void cordi_section_begin(void)
+{
+    if (!CORDI_SECTIONS)
+        return;
+    cordi_section.depth++;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+static inline void cordi_section_end(void)
+{
+    if (!CORDI_SECTIONS)
+        return;
+    atomic_signal_fence(memory_order_seq_cst);
+    uint32_t depth = --cordi_section.depth;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(atomic_load_explicit(&cordi_section.late, memory_order_relaxed) != 0, 0) && depth == 0)
+        cordi_section_finish();
+}
+
 /* A bit of a word as a short lock: spins, then lets the others of this CPU run. */
 void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit);
 static inline void cordi_spin_lock(_Atomic uint64_t *word, uint64_t bit)

@@ -41,6 +41,7 @@ void cordi_task_after_fork(void)
     if (thread->own != NULL && !thread->own->shared && thread->own->wake_fd >= 0)
         cordi_fd_close(thread->own->wake_fd); /* the parent's, in copy */
     cordi_list_init(&foreign.link);
+    cordi_section = (struct cordi_section){ 0 };
     thread->loop = NULL;
     thread->own = thread->current = NULL;
 }

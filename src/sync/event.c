@@ -4,6 +4,9 @@
  * bit, before it lets the bit go: so they are woken however soon a clear follows. A waiter that was claimed answers 0
  * without looking again.
  *
+ * A set in a signal handler is the same, unless its thread is in a section of the library: then the end of that does it
+ * (late.h).
+ *
  * THE INVARIANT: there are waiters in the ring only while SET is not there, since a waiter enters under the spin bit
  * when it sees the flag cleared, and set empties the ring.
  */
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 
 #include "rt/park.h"
+#include "sync/late.h"
 #include "sync/ring.h"
 #include "sync/shared.h"
 
@@ -34,6 +38,10 @@ void cord_event_set(cord_event *event)
 {
     if (cordi_is_shared(&event->word)) {
         cordi_shared_event_set(event);
+        return;
+    }
+    if (cordi_in_section()) { /* this is a signal handler */
+        cordi_late_set(event);
         return;
     }
     uint64_t now = 0;

@@ -22,6 +22,7 @@
 
 static inline uint64_t cordi_ring_lock(_Atomic uint64_t *word)
 {
+    cordi_section_begin();
     cordi_spin_begin(word, CORDI_RING_SPIN);
     return atomic_load_explicit(word, memory_order_relaxed) & ~CORDI_RING_SPIN;
 }
@@ -29,6 +30,7 @@ static inline uint64_t cordi_ring_lock(_Atomic uint64_t *word)
 static inline void cordi_ring_unlock(_Atomic uint64_t *word, uint64_t now)
 {
     atomic_store_explicit(word, now, memory_order_release);
+    cordi_section_end();
 }
 
 static inline struct cordi_waiter *cordi_ring_first(uint64_t word)
