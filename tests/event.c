@@ -1,4 +1,5 @@
-/* tests/event.c - the event, local and shared, in every kind. */
+/* tests/event.c - the event, local and shared, in every kind. In brackets: the scenario's name in CPython's
+ * lock_tests.py. */
 #include "waiting.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ static cord_task *waiter(struct board *board)
     return task;
 }
 
+/* [EventTests.test_is_set, test_timeout] */
 MODE_TEST(event_set_lets_wait_pass_until_clear)
 {
     struct board *board = setup();
@@ -67,6 +69,7 @@ MODE_TEST(event_set_lets_wait_pass_until_clear)
 }
 ALSO_SHARED(event_set_lets_wait_pass_until_clear)
 
+/* [EventTests.test_set_and_clear] */
 MODE_TEST(event_set_then_clear_wakes_all_who_wait)
 {
     struct board *board = setup();
@@ -83,6 +86,7 @@ MODE_TEST(event_set_then_clear_wakes_all_who_wait)
 }
 ALSO_SHARED(event_set_then_clear_wakes_all_who_wait)
 
+/* [EventTests.test_notify] */
 MODE_TEST(event_many_waiters_all_wake)
 {
     struct board *board = setup();
@@ -177,6 +181,22 @@ MODE_TEST(event_wait_cancelled_leaves_the_others_waiting)
 }
 ALSO_SHARED(event_wait_cancelled_leaves_the_others_waiting)
 
+static int wait_cancelled(void *arg)
+{
+    cord_task_cancel(cord_task_self());
+    return wait_for_it(arg);
+}
+
+MODE_TEST(event_wait_of_one_cancelled_answers_so_though_it_is_set)
+{
+    struct board *board = setup();
+    cord_event_set(board->event);
+    join(start(wait_cancelled, &board, sizeof board), -ECANCELED);
+    is(board->woken, 0);
+    teardown(board);
+}
+ALSO_SHARED(event_wait_of_one_cancelled_answers_so_though_it_is_set)
+
 MODE_TEST(event_wait_times_out_leaves_no_trace)
 {
     struct board *board = setup();
@@ -223,6 +243,44 @@ PLAIN_TEST(event_of_coroutines_threads_and_processes_wakes_all)
     mix(CORD_SHARED);
 }
 
+/* Coroutines of several loops and threads wait at once. */
+static int mixed_loops(void *arg)
+{
+    enum { TASKS = 12 };
+    struct board *board = *(struct board **)arg;
+    cord_task *tasks[TASKS];
+    for (int i = 0; i < TASKS; i++) {
+        cord_task_options how = { .kind = i % 3 == 0 ? CORD_THREAD : CORD_COROUTINE,
+                                  .loop = i % 3 == 1 ? CORD_LOOP_ANY : CORD_LOOP_HERE };
+        ok(cord_task_start(&tasks[i], wait_for_it, &board, sizeof board, &how));
+        eventually(waits, tasks[i]);
+    }
+    cord_event_set(board->event);
+    cord_event_clear(board->event);
+    for (int i = 0; i < TASKS; i++)
+        join(tasks[i], 0);
+    return 0;
+}
+
+static void on_loops(const char *backend)
+{
+    use_backend(backend);
+    struct board *board = setup();
+    is(cord_run(mixed_loops, &board, &(cord_run_options){ .loops = 3 }), 0);
+    is(board->woken, 12);
+    teardown(board);
+}
+
+PLAIN_TEST(event_of_epoll_loops_and_threads_wakes_all)
+{
+    on_loops("epoll");
+}
+
+PLAIN_TEST(event_of_uring_loops_and_threads_wakes_all)
+{
+    on_loops("uring");
+}
+
 PLAIN_TEST(event_in_own_memory_zeroed_is_ready)
 {
     cord_event event = CORD_EVENT_INIT;
@@ -235,11 +293,13 @@ PLAIN_TEST(event_in_own_memory_zeroed_is_ready)
 
 int main(void)
 {
-    return run_tests("event", BOTH(event_set_lets_wait_pass_until_clear), BOTH(event_set_then_clear_wakes_all_who_wait),
-                     BOTH(event_many_waiters_all_wake), BOTH(event_tight_rounds_lose_no_set),
-                     BOTH(event_tight_set_and_clear_wakes_those_who_come_and_go),
-                     BOTH(event_wait_cancelled_leaves_the_others_waiting), BOTH(event_wait_times_out_leaves_no_trace),
-                     PLAIN(event_of_coroutines_and_threads_wakes_all),
-                     PLAIN(event_of_coroutines_threads_and_processes_wakes_all),
-                     PLAIN(event_in_own_memory_zeroed_is_ready), END);
+    return run_tests(
+        "event", BOTH(event_set_lets_wait_pass_until_clear), BOTH(event_set_then_clear_wakes_all_who_wait),
+        BOTH(event_many_waiters_all_wake), BOTH(event_tight_rounds_lose_no_set),
+        BOTH(event_tight_set_and_clear_wakes_those_who_come_and_go),
+        BOTH(event_wait_cancelled_leaves_the_others_waiting),
+        BOTH(event_wait_of_one_cancelled_answers_so_though_it_is_set), BOTH(event_wait_times_out_leaves_no_trace),
+        PLAIN(event_of_coroutines_and_threads_wakes_all), PLAIN(event_of_coroutines_threads_and_processes_wakes_all),
+        PLAIN(event_of_epoll_loops_and_threads_wakes_all), PLAIN(event_of_uring_loops_and_threads_wakes_all),
+        PLAIN(event_in_own_memory_zeroed_is_ready), END);
 }

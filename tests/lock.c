@@ -1,4 +1,5 @@
-/* tests/lock.c - the lock, local and shared, in every kind. */
+/* tests/lock.c - the lock, local and shared, in every kind. In brackets: the scenario's name in CPython's
+ * lock_tests.py. */
 #include "waiting.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ static int add(void *arg)
     return 0;
 }
 
+/* [test_acquire_contended, test_with, test_acquire_release] */
 MODE_TEST(lock_excludes_count_is_exact)
 {
     struct board *board = setup();
@@ -94,6 +96,7 @@ static int try_held(void *arg)
     return 0;
 }
 
+/* [test_try_acquire, test_try_acquire_contended, test_timeout] */
 MODE_TEST(lock_held_by_another_answers_eagain_and_etimedout)
 {
     struct board *board = setup();
@@ -124,6 +127,7 @@ static int release_it(void *arg)
     return cord_lock_release(((struct job *)arg)->board->lock);
 }
 
+/* [test_different_thread] */
 MODE_TEST(lock_released_by_another_task_is_free)
 {
     struct board *board = setup();
@@ -135,6 +139,35 @@ MODE_TEST(lock_released_by_another_task_is_free)
     teardown(board);
 }
 ALSO_SHARED(lock_released_by_another_task_is_free)
+
+static int take_twice(void *arg)
+{
+    struct board *board = ((struct job *)arg)->board;
+    int rc = cord_lock_acquire(board->lock, CORD_FOREVER);
+    if (rc == 0) {
+        atomic_store(&board->started, 1);
+        rc = cord_lock_acquire(board->lock, board->deadline);
+    }
+    board->count++;
+    return rc < 0 ? rc : cord_lock_release(board->lock);
+}
+
+/* [test_reacquire] */
+MODE_TEST(lock_taken_twice_waits_for_a_release_by_another)
+{
+    struct board *board = setup();
+    board->deadline = soon();
+    cord_task *task = start(take_twice, &(struct job){ board, 0 }, sizeof(struct job));
+    while (atomic_load(&board->started) == 0)
+        ok(cord_sleep(CORD_MILLISECOND));
+    is(cord_task_join(task, cord_in(20 * CORD_MILLISECOND), NULL), -ETIMEDOUT);
+    is(board->count, 0);
+    is(cord_lock_release(board->lock), 0);
+    join(task, 0);
+    is(board->count, 1);
+    teardown(board);
+}
+ALSO_SHARED(lock_taken_twice_waits_for_a_release_by_another)
 
 static int take_until(void *arg)
 {
@@ -148,6 +181,7 @@ static int take_until(void *arg)
     return cord_lock_release(board->lock);
 }
 
+/* [test_state_after_timeout] */
 MODE_TEST(lock_waiter_that_times_out_leaves_no_trace)
 {
     struct board *board = setup();
@@ -286,6 +320,44 @@ PLAIN_TEST(lock_of_coroutines_threads_and_processes_excludes)
     mix(CORD_SHARED);
 }
 
+/* Coroutines of several loops and threads wait at once. */
+static int mixed_loops(void *arg)
+{
+    enum { TASKS = 12 };
+    struct board *board = *(struct board **)arg;
+    cord_task *tasks[TASKS];
+    ok(cord_lock_acquire(board->lock, CORD_FOREVER));
+    for (int i = 0; i < TASKS; i++) {
+        cord_task_options how = { .kind = i % 3 == 0 ? CORD_THREAD : CORD_COROUTINE,
+                                  .loop = i % 3 == 1 ? CORD_LOOP_ANY : CORD_LOOP_HERE };
+        ok(cord_task_start(&tasks[i], take_until, &(struct job){ board, i }, sizeof(struct job), &how));
+        eventually(waits, tasks[i]);
+    }
+    is(cord_lock_release(board->lock), 0);
+    for (int i = 0; i < TASKS; i++)
+        join(tasks[i], 0);
+    return 0;
+}
+
+static void on_loops(const char *backend)
+{
+    use_backend(backend);
+    struct board *board = setup();
+    is(cord_run(mixed_loops, &board, &(cord_run_options){ .loops = 3 }), 0);
+    is(board->count, 12);
+    teardown(board);
+}
+
+PLAIN_TEST(lock_of_epoll_loops_and_threads_each_gets_it)
+{
+    on_loops("epoll");
+}
+
+PLAIN_TEST(lock_of_uring_loops_and_threads_each_gets_it)
+{
+    on_loops("uring");
+}
+
 PLAIN_TEST(lock_in_own_memory_zeroed_is_ready)
 {
     cord_lock lock = CORD_LOCK_INIT;
@@ -304,8 +376,10 @@ int main(void)
         "lock", BOTH(lock_excludes_count_is_exact), BOTH(lock_many_waiters_each_gets_it),
         BOTH(lock_held_by_another_answers_eagain_and_etimedout),
         BOTH(lock_held_by_oneself_answers_edeadlk_only_for_ever), BOTH(lock_released_by_another_task_is_free),
-        BOTH(lock_waiter_that_times_out_leaves_no_trace), BOTH(lock_released_as_a_waiter_times_out_goes_to_the_next),
-        MODE(lock_waiters_get_it_in_order_of_coming), BOTH(lock_of_a_hog_is_got_in_bounded_turns),
-        BOTH(lock_acquire_cancelled_still_gets_it), PLAIN(lock_of_coroutines_and_threads_excludes),
-        PLAIN(lock_of_coroutines_threads_and_processes_excludes), PLAIN(lock_in_own_memory_zeroed_is_ready), END);
+        BOTH(lock_taken_twice_waits_for_a_release_by_another), BOTH(lock_waiter_that_times_out_leaves_no_trace),
+        BOTH(lock_released_as_a_waiter_times_out_goes_to_the_next), MODE(lock_waiters_get_it_in_order_of_coming),
+        BOTH(lock_of_a_hog_is_got_in_bounded_turns), BOTH(lock_acquire_cancelled_still_gets_it),
+        PLAIN(lock_of_coroutines_and_threads_excludes), PLAIN(lock_of_coroutines_threads_and_processes_excludes),
+        PLAIN(lock_of_epoll_loops_and_threads_each_gets_it), PLAIN(lock_of_uring_loops_and_threads_each_gets_it),
+        PLAIN(lock_in_own_memory_zeroed_is_ready), END);
 }
