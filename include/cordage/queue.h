@@ -32,8 +32,8 @@ CORD_API CORD_MUST_CHECK int cord_queue_new(cord_queue **ret, size_t item_size, 
 CORD_API void cord_queue_free(cord_queue *queue);
 
 /* Makes it a priority queue: get takes the item that compare (as for qsort(3)) puts first, and of equal ones the
- * oldest. Before the first put. In a shared one get looks at every item that is there.
- * Fails: -EBUSY (it has items), -EINVAL (messages, CORD_LIFO). */
+ * oldest. compare only compares: it may not wait or use the queue. Before the first put. In a shared one get looks at
+ * every item that is there. Fails: -EBUSY (it has items), -EINVAL (messages, CORD_LIFO), -ENOMEM. */
 CORD_API CORD_MUST_CHECK int cord_queue_sort_by(cord_queue *queue, int (*compare)(const void *a, const void *b));
 
 /* Copies an item in; waits while it is full. Fails: -EAGAIN (Python: queue.Full), -ETIMEDOUT, -ECANCELED, -EPIPE (it
@@ -44,9 +44,9 @@ CORD_API CORD_MUST_CHECK int cord_queue_put(cord_queue *queue, const void *item,
  * -EPIPE (shut down and empty), -EINVAL (a queue of messages). */
 CORD_API CORD_MUST_CHECK int cord_queue_get(cord_queue *queue, void *item, cord_deadline deadline);
 
-/* The same for messages: of `size` bytes; get answers the message's size, which may be 0.
- * Fails: as put and get, -EMSGSIZE (put: never fits), CORD_ETOOLONG (get: the next message is larger than size and
- * stays; cord_queue_next_size() tells how large), -EINVAL (a queue of items). */
+/* The same for messages: of `size` bytes; get answers the message's size, which may be 0. A large message that waits for
+ * room is not overtaken by small ones. Fails: as put and get, -ENOMEM, -EMSGSIZE (put: never fits), CORD_ETOOLONG (get:
+ * the next message is larger than size and stays; cord_queue_next_size() tells how large), -EINVAL (a queue of items). */
 CORD_API CORD_MUST_CHECK int cord_queue_put_bytes(cord_queue *queue, const void *bytes, size_t size,
                                                   cord_deadline deadline);
 CORD_API CORD_MUST_CHECK ssize_t cord_queue_get_bytes(cord_queue *queue, void *buf, size_t size,

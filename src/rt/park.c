@@ -62,6 +62,11 @@ bool cordi_wait_end(struct cord_task *self, int state)
     return leave(self, atomic_load(&self->wait) >> CORDI_WAIT_BITS, state, true);
 }
 
+bool cordi_wait_claim(void)
+{
+    return cordi_wait_end(cordi_task_self(), CORDI_ENDED_ITSELF);
+}
+
 bool cordi_wait_is_on(const struct cord_task *task)
 {
     return waiting(atomic_load(&task->wait));

@@ -59,6 +59,11 @@ struct cordi_waiter *cordi_wait_winner(void);
  * and may have been claimed meanwhile: then it is *cordi_wait_winner(), and what it was given is to be passed on. */
 void cordi_wait_abandon(void);
 
+/* The waiting task ends its own wait, to use an object that can be used: true, unless somebody has claimed it before,
+ * which cordi_park() then tells. Under the object's spin bit, before anything is taken from it; after it neither park
+ * nor abandon. So a task with further nodes in lists takes from one object or is given something by one, never both. */
+bool cordi_wait_claim(void);
+
 /* For the waker, under the object's spin bit: true when the wait was won; then cordi_wake(task) is owed. The node
  * must be unlinked by the caller. The task is read before, since the node is the waiter's again once woken. */
 bool cordi_waiter_claim(struct cordi_waiter *node);
