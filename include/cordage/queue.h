@@ -44,9 +44,10 @@ CORD_API CORD_MUST_CHECK int cord_queue_put(cord_queue *queue, const void *item,
  * -EPIPE (shut down and empty), -EINVAL (a queue of messages). */
 CORD_API CORD_MUST_CHECK int cord_queue_get(cord_queue *queue, void *item, cord_deadline deadline);
 
-/* The same for messages: of `size` bytes; get answers the message's size, which may be 0. A large message that waits for
- * room is not overtaken by small ones. Fails: as put and get, -ENOMEM, -EMSGSIZE (put: never fits), CORD_ETOOLONG (get:
- * the next message is larger than size and stays; cord_queue_next_size() tells how large), -EINVAL (a queue of items). */
+/* The same for messages: of `size` bytes; get answers the message's size, which may be 0. A large message that waits
+ * for room is not overtaken by small ones. Fails: as put and get, -ENOMEM, -EMSGSIZE (put: never fits), CORD_ETOOLONG
+ * (get: the next message is larger than size and stays; cord_queue_next_size() tells how large), -EINVAL (a queue of
+ * items). */
 CORD_API CORD_MUST_CHECK int cord_queue_put_bytes(cord_queue *queue, const void *bytes, size_t size,
                                                   cord_deadline deadline);
 CORD_API CORD_MUST_CHECK ssize_t cord_queue_get_bytes(cord_queue *queue, void *buf, size_t size,

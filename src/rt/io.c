@@ -319,20 +319,17 @@ void cordi_io_event(uint64_t handle, int events)
     wake_each(wake);
 }
 
-enum { LISTED, NOT_NEEDED, NO_ROOM, IS_CLOSED };
-
-/* Makes the node the direction's waiter, unless there is news already. */
-static int list_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
+int cordi_io_list(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
 {
     struct cordi_loop *loop = node->task->loop;
     struct cordi_direction_state *d = &io->direction[direction];
-    int answer = LISTED;
+    int answer = -EAGAIN;
     cordi_spin_lock(&io->bits, 1);
     if (cordi_handle_closing(&io->word))
-        answer = IS_CLOSED;
+        answer = -EBADF;
     else if (d->ready) {
         d->ready = false;
-        answer = NOT_NEEDED;
+        answer = 0;
     } else {
         d->waiter = node;
         int rc = loop != NULL && io->home == NULL ? loop->backend->arm(loop, io) : 0;
@@ -340,14 +337,14 @@ static int list_waiter(struct cordi_io *io, enum cordi_direction direction, stru
             io->home = loop; /* one that ends wakes its waiters */
         if (rc < 0) {
             d->waiter = NULL;
-            answer = rc == -EPERM ? NOT_NEEDED /* a file: always ready */ : NO_ROOM;
+            answer = rc == -EPERM ? 0 : -ENOSPC; /* EPERM: a file, always ready */
         }
     }
     cordi_spin_unlock(&io->bits, 1);
     return answer;
 }
 
-static void unlist_waiter(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
+void cordi_io_unlist(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node)
 {
     cordi_spin_lock(&io->bits, 1);
     if (io->direction[direction].waiter == node)
@@ -375,7 +372,7 @@ static int wait_listed(struct cordi_io *const *ios, int count, enum cordi_direct
                        struct cordi_waiter *nodes, cord_deadline deadline)
 {
     struct cord_task *self = cordi_self();
-    int listed = 0, answer = LISTED, index = -1, rc = 0;
+    int listed = 0, answer = -EAGAIN, index = -1, rc = 0;
     if (deadline.at == CORD_NOWAIT.at)
         return cordi_fail(-EAGAIN, "not ready");
     if (deadline.at != 0 && cordi_clock_now() >= deadline.at) /* and what is ready brings nothing, again and again */
@@ -385,16 +382,16 @@ static int wait_listed(struct cordi_io *const *ios, int count, enum cordi_direct
     cordi_wait_begin(&nodes[0], CORDI_CANCELLABLE, direction == CORDI_READ ? "data" : "room to send");
     if (cordi_debug(CORDI_DEBUG_DUMP))
         cordi_debug_wait_fd(self, ios[0]->fd);
-    for (int i = 0; i < count && answer == LISTED; i++) {
+    for (int i = 0; i < count && answer == -EAGAIN; i++) {
         if (i > 0)
             cordi_wait_join(&nodes[i], &nodes[0]);
-        answer = list_waiter(ios[i], direction, &nodes[i]);
-        if (answer == LISTED)
+        answer = cordi_io_list(ios[i], direction, &nodes[i]);
+        if (answer == -EAGAIN)
             listed++;
         else
             index = i;
     }
-    if (answer != LISTED)
+    if (answer != -EAGAIN)
         cordi_wait_abandon();
     else if (self->loop != NULL) {
         self->loop->outside++;
@@ -411,11 +408,11 @@ static int wait_listed(struct cordi_io *const *ios, int count, enum cordi_direct
         if (winner == &nodes[i])
             index = i;
         else
-            unlist_waiter(ios[i], direction, &nodes[i]);
+            cordi_io_unlist(ios[i], direction, &nodes[i]);
     }
-    if (answer == NO_ROOM) /* in the kernel, for one more: look again soon, and let the others run meanwhile */
+    if (answer == -ENOSPC) /* in the kernel, for one more: look again soon, and let the others run meanwhile */
         rc = cord_sleep(CORD_MILLISECOND);
-    if (answer == IS_CLOSED || (winner != NULL && winner->item == &closed_mark))
+    if (answer == -EBADF || (winner != NULL && winner->item == &closed_mark))
         return closed();
     return rc < 0 ? rc : index;
 }

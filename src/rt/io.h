@@ -20,6 +20,7 @@
 #include <cordage/time.h>
 
 struct cordi_io;
+struct cordi_waiter;
 
 enum cordi_direction { CORDI_READ = 0, CORDI_WRITE = 1 };
 
@@ -65,6 +66,31 @@ enum { CORDI_IO_ANY = 8 };
 
 /* Waits until one of several (at most CORDI_IO_ANY) is; its index. All turns must be the caller's. */
 int cordi_io_wait_any(struct cordi_io *const *ios, int count, enum cordi_direction direction, cord_deadline deadline);
+
+/* For select, a wait at several things that was begun elsewhere (park.h). None of them waits, leaves a sentence or
+ * claims the wait: the caller does (cordi_wait_claim()) when he is answered something else than -EAGAIN.
+ *
+ * turn_list: 0: the turn is the caller's at once. -EAGAIN: the node is listed; when it is claimed the turn is the
+ * caller's, or, if node->item is set then, the socket is being closed. look, within the turn: 0: ready. list, after a
+ * look that found nothing: 0: look again. -EAGAIN: the node is listed, and claimed when it is worth to look again.
+ * Fail: -EBADF (closed), list also -ENOSPC: the kernel has no room for it at present. unlist: harmless for a node that
+ * is not listed. */
+int cordi_io_turn_list(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node);
+void cordi_io_turn_unlist(struct cordi_io *io, struct cordi_waiter *node);
+int cordi_io_look(struct cordi_io *io, enum cordi_direction direction);
+int cordi_io_list(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node);
+void cordi_io_unlist(struct cordi_io *io, enum cordi_direction direction, struct cordi_waiter *node);
+
+struct cordi_io_watch {
+    struct cordi_io *io;
+    enum cordi_direction direction;
+};
+
+enum { CORDI_IO_WATCHES = 16 };
+
+/* As cordi_park(), when nodes of the wait are listed at descriptors (count > 0); 1: one of these is ready, and nobody
+ * has claimed the wait. */
+int cordi_io_park(const struct cordi_io_watch *watches, unsigned count, cord_deadline deadline);
 
 /* For the loops: one ends, and its registrations with it; a process was forked, and has no waiters but its own. */
 struct cordi_loop;

@@ -72,6 +72,12 @@ void cordi_wake(struct cord_task *task);
 /* Wakes waiters that the caller has claimed and moved to a list of its own; he holds no spin bit. */
 void cordi_wake_list(struct cordi_list *claimed);
 
+/* For select: whether a task has ended. try: 0; else -EAGAIN, and the node, if there is one, is among those who are
+ * told of the end, unless its wait was claimed before. With a node, a try that answers 0 has ended the wait by
+ * cordi_wait_claim(). leave: harmless for a node that is not linked. */
+int cordi_task_end_try(struct cord_task *task, struct cordi_waiter *node);
+void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node);
+
 /* The calling task, for objects that note an owner, and whether it was cancelled (its next cancellable wait fails). */
 struct cord_task *cordi_self(void);
 bool cordi_self_cancelled(void);

@@ -355,26 +355,35 @@ cord_how cord_task_status(const cord_task *task, cord_outcome *out)
     return over ? task->how : CORD_RUNNING;
 }
 
+int cordi_task_end_try(struct cord_task *task, struct cordi_waiter *node)
+{
+    int rc = -EAGAIN;
+    cordi_spin_begin(&task->end, CORDI_END_SPIN);
+    bool over = ended(task);
+    if (!over && node != NULL)
+        cordi_list_append(&task->joiners, &node->link);
+    else if (over && (node == NULL || cordi_wait_claim()))
+        rc = 0;
+    atomic_store_explicit(&task->end, over ? CORDI_ENDED : 0, memory_order_release); /* lets the bit go */
+    return rc;
+}
+
+void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node)
+{
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    cordi_list_remove(&node->link);
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+}
+
 static int wait_for_end(struct cord_task *task, cord_deadline deadline)
 {
     struct cordi_waiter node;
-    int rc;
     cordi_wait_begin(&node, CORDI_CANCELLABLE, "a task to end");
-    cordi_spin_begin(&task->end, CORDI_END_SPIN);
-    bool over = ended(task);
-    if (!over)
-        cordi_list_append(&task->joiners, &node.link);
-    atomic_store_explicit(&task->end, over ? CORDI_ENDED : 0, memory_order_release); /* lets the bit go */
-    if (over) {
-        cordi_wait_abandon();
+    if (cordi_task_end_try(task, &node) == 0)
         return 0;
-    }
-    rc = cordi_park(deadline);
-    if (rc < 0) {
-        cordi_spin_lock(&task->end, CORDI_END_SPIN);
-        cordi_list_remove(&node.link);
-        cordi_spin_unlock(&task->end, CORDI_END_SPIN);
-    }
+    int rc = cordi_park(deadline);
+    if (rc < 0)
+        cordi_task_end_leave(task, &node);
     return rc;
 }
 

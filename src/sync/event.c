@@ -18,6 +18,7 @@
 #include "rt/park.h"
 #include "sync/late.h"
 #include "sync/ring.h"
+#include "sync/select.h"
 #include "sync/shared.h"
 
 #define SET CORDI_RING_FLAG
@@ -94,6 +95,28 @@ int cord_event_wait(cord_event *event, cord_deadline deadline)
         cordi_ring_leave(word_of(event), &node);
     return rc;
 }
+
+/* --- for select --- */
+
+int cordi_event_try(cord_event *event, struct cordi_waiter *node)
+{
+    int rc = -EAGAIN;
+    uint64_t now = cordi_ring_lock(word_of(event));
+    if (!(now & SET)) {
+        if (node != NULL)
+            now = cordi_ring_append(now, node);
+    } else if (node == NULL || cordi_wait_claim())
+        rc = 0;
+    cordi_ring_unlock(word_of(event), now);
+    return rc;
+}
+
+void cordi_event_leave(cord_event *event, struct cordi_waiter *node)
+{
+    cordi_ring_leave(word_of(event), node);
+}
+
+/* --- the object --- */
 
 int cord_event_new(cord_event **ret, int flags)
 {

@@ -52,7 +52,7 @@ static inline bool cordi_queue_of_messages(const cord_queue *queue)
 
 static inline void cordi_queue_lock(struct cordi_queue_local *queue)
 {
-    cordi_spin_lock(&queue->base.word, CORDI_RING_SPIN);
+    cordi_spin_begin(&queue->base.word, CORDI_RING_SPIN);
 }
 
 static inline void cordi_queue_unlock(struct cordi_queue_local *queue)

@@ -17,7 +17,9 @@
 #include <stdlib.h>
 
 #include "rt/park.h"
+#include "sync/late.h"
 #include "sync/ring.h"
+#include "sync/select.h"
 #include "sync/shared.h"
 
 static _Atomic uint64_t *word_of(cord_sem *sem)
@@ -35,19 +37,28 @@ static uint32_t most(uint32_t limit)
     return limit == 0 || limit > INT32_MAX ? INT32_MAX : limit;
 }
 
-/* Takes a permit if there is one: true. Otherwise links the node, if there is one. */
-static bool take_or_queue(cord_sem *sem, struct cordi_waiter *node)
+/* One try, as select.h says. */
+int cordi_sem_try(cord_sem *sem, struct cordi_waiter *node)
 {
     if (node == NULL && atomic_load_explicit(value_of(sem), memory_order_relaxed) == 0)
-        return false;
+        return -EAGAIN;
+    int rc = -EAGAIN;
     uint64_t now = cordi_ring_lock(word_of(sem));
     uint32_t value = atomic_load_explicit(value_of(sem), memory_order_relaxed);
-    if (value > 0)
+    if (value == 0) {
+        if (node != NULL)
+            now = cordi_ring_append(now, node);
+    } else if (node == NULL || cordi_wait_claim()) {
         atomic_store_explicit(value_of(sem), value - 1, memory_order_relaxed);
-    else if (node != NULL)
-        now = cordi_ring_append(now, node);
+        rc = 0;
+    }
     cordi_ring_unlock(word_of(sem), now);
-    return value > 0;
+    return rc;
+}
+
+void cordi_sem_leave(cord_sem *sem, struct cordi_waiter *node)
+{
+    cordi_ring_leave(word_of(sem), node);
 }
 
 int cord_sem_acquire(cord_sem *sem, cord_deadline deadline)
@@ -56,19 +67,17 @@ int cord_sem_acquire(cord_sem *sem, cord_deadline deadline)
         return cordi_shared_sem_acquire(sem, deadline);
     if (cordi_self_cancelled())
         return cordi_fail(-ECANCELED, "cancelled before waiting for a semaphore");
-    if (take_or_queue(sem, NULL))
+    if (cordi_sem_try(sem, NULL) == 0)
         return 0;
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, "semaphore: there is no permit, and the call may not wait");
     struct cordi_waiter node;
     cordi_wait_begin(&node, CORDI_CANCELLABLE, "a semaphore");
-    if (take_or_queue(sem, &node)) {
-        cordi_wait_abandon();
+    if (cordi_sem_try(sem, &node) == 0)
         return 0;
-    }
     int rc = cordi_park(deadline);
     if (rc < 0)
-        cordi_ring_leave(word_of(sem), &node);
+        cordi_sem_leave(sem, &node);
     return rc;
 }
 
@@ -78,6 +87,10 @@ int cord_sem_release(cord_sem *sem, uint32_t count)
         return cordi_fail(-EINVAL, "semaphore: at least one permit must be given");
     if (cordi_is_shared(&sem->word))
         return cordi_shared_sem_release(sem, count);
+    if (cordi_in_section()) { /* this is a signal handler */
+        cordi_late_release(sem, count);
+        return 0;
+    }
     struct cordi_list claimed;
     struct cordi_waiter *first;
     cordi_list_init(&claimed);
