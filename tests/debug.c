@@ -291,10 +291,12 @@ PLAIN_TEST(two_coroutines_with_two_locks_edeadlk)
         is(finish(&program), 0);
         line_with(line, program.text, "locks: ");
         has(line, "all 4 tasks are asleep and nothing can wake them: ");
-        has(line, "\"alice\" waits for a lock, \"bob\" waits for a lock, \"main\" waits for a task to end");
+        has(line, "\"alice\" waits for a lock of \"bob\", \"bob\" waits for a lock of \"alice\"");
         has(program.text, "unwound");
         line_with(line, program.text, "\"alice\" (coroutine)");
-        has(line, "for a lock; started at ");
+        has(line, i == 0 ? "waits for a lock that \"bob\" holds; started at "
+                         : " s for a lock that \"bob\" holds (taken at ");
+        has(line, "; started at ");
     }
 }
 

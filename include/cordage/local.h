@@ -22,7 +22,7 @@ typedef struct {
 } cord_task_local;
 
 /* The calling task's value, zeroed at its first use; the same address each time, until the task ends. NULL: out of
- * memory. A child process begins with none. Never waits. */
+ * memory. A child process and a serial task begin with none. exit(3) ends none. Never waits. */
 CORD_API void *cord_task_local_get(const cord_task_local *local);
 
 CORD_END

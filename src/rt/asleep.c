@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rt/dump.h"
 #include "rt/loop.h"
 #include "rt/offload.h"
+#include "rt/records.h"
 #include "rt/task.h"
 #include "sys/proc.h"
 
@@ -83,14 +85,15 @@ bool cordi_asleep_for_ever(struct cordi_loop *loop, uint64_t own_handlers)
 }
 
 /* Adds the waits of those who wait for the end of others, or of the rest, as long as there is room. */
-static size_t name_waits(const struct cordi_loop *loop, bool joiners, char *sentence, size_t size, size_t length)
+static size_t name_waits(const struct cordi_records *records, bool joiners, char *sentence, size_t size, size_t length)
 {
-    for (struct cordi_list *at = loop->tasks.next; at != &loop->tasks && length < size; at = at->next) {
-        const struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        bool joins = strcmp(task->waits_for, "a task to end") == 0 || strcmp(task->waits_for, "a group") == 0;
+    for (size_t i = 0; records != NULL && i < records->count && length < size; i++) {
+        const struct cordi_record *task = &records->at[i];
+        bool joins = strcmp(task->what, "a task to end") == 0 || strcmp(task->what, "a group") == 0;
         if (joins == joiners)
-            length += (size_t)snprintf(sentence + length, size - length, "%s\"%s\" waits for %s",
-                                       sentence[length - 1] == ' ' ? "" : ", ", cord_task_name(task), task->waits_for);
+            length += (size_t)snprintf(sentence + length, size - length, "%s\"%s\" waits for %s%s%s%s",
+                                       sentence[length - 1] == ' ' ? "" : ", ", task->name, task->what,
+                                       task->holder[0] ? " of \"" : "", task->holder, task->holder[0] ? "\"" : "");
     }
     return length;
 }
@@ -105,6 +108,8 @@ void cordi_asleep_report(struct cordi_loop *loop, char *sentence, size_t size)
         length = (size_t)snprintf(sentence, size, "all %u tasks are asleep and nothing can wake them: ", alive);
     cordi_log("%.*s", (int)length - 1, sentence);
     cordi_dump_loop(loop);
-    length = name_waits(loop, false, sentence, size, length);
-    (void)name_waits(loop, true, sentence, size, length);
+    struct cordi_records *records = cordi_records_of_loop(loop);
+    length = name_waits(records, false, sentence, size, length);
+    (void)name_waits(records, true, sentence, size, length);
+    free(records);
 }

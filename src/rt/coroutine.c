@@ -23,7 +23,7 @@ static struct cordi_ctx *run(void *arg)
 {
     struct cord_task *task = arg;
     cordi_section_end(); /* of who switched here */
-    cordi_task_answer(task, task->fn(task->arg));
+    cordi_task_run(task);
     if (!task->stack.guarded)
         cordi_overflow_check(task);
     if (cordi_debug(CORDI_DEBUG_STACKS))

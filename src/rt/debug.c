@@ -15,6 +15,19 @@ static const int64_t LONG_TURN = 100 * CORD_MILLISECOND;
 static const char *const choices[] = { "dump", "turns", "stacks" }; /* in the order of the bits */
 enum { CHOICES = sizeof choices / sizeof *choices };
 
+enum { TAKES = 1024 };
+
+/* By the lock's address; a lock that falls on another one's place takes it. So nothing grows, and a lock may go without
+ * a word. */
+struct cordi_takes {
+    _Atomic uint64_t lock; /* spin bit over the rest */
+    struct take {
+        const uint64_t *owner;
+        const void *at;
+        char name[32];
+    } last[TAKES];
+};
+
 static uint32_t parse(const char *text)
 {
     uint32_t asked = 0;
@@ -38,23 +51,66 @@ void cordi_debug_start(void)
     const char *text = getenv("CORD_DEBUG");
     if (text != NULL)
         atomic_store_explicit(&cordi_runtime.debug, parse(text), memory_order_relaxed);
-    if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_dump_start(NULL);
+    if (cordi_debug(CORDI_DEBUG_DUMP)) {
+        cordi_runtime.takes = calloc(1, sizeof *cordi_runtime.takes);
+        cordi_dump_start();
+    }
 }
 
 /* --- waits --- */
 
 /* The note comes before the wait itself: who sees the wait sees its note. */
-void cordi_debug_wait_begins(struct cord_task *self, const char *what)
+void cordi_debug_wait_begins(struct cord_task *self)
 {
-    atomic_store(&self->note.what, what);
     atomic_store(&self->note.since, cordi_clock_now());
     atomic_store(&self->note.fd, -1);
+    atomic_store(&self->note.lock, NULL);
 }
 
 void cordi_debug_wait_fd(struct cord_task *self, int fd)
 {
     atomic_store(&self->note.fd, fd);
+}
+
+/* --- who took a lock --- */
+
+static struct take *place_of(struct cordi_takes *takes, const uint64_t *owner)
+{
+    return &takes->last[((uintptr_t)owner >> 4) % TAKES];
+}
+
+void cordi_debug_lock_taken(const uint64_t *owner, const void *taken_at)
+{
+    struct cordi_takes *takes = cordi_runtime.takes;
+    const char *name = cord_task_name(cordi_self());
+    if (takes == NULL)
+        return;
+    struct take *take = place_of(takes, owner);
+    cordi_spin_lock(&takes->lock, 1);
+    take->owner = owner;
+    take->at = taken_at;
+    memcpy(take->name, name, sizeof take->name);
+    cordi_spin_unlock(&takes->lock, 1);
+}
+
+void cordi_debug_holder(const uint64_t *owner, char name[32], const void **taken_at)
+{
+    struct cordi_takes *takes = cordi_runtime.takes;
+    if (takes == NULL)
+        return;
+    const struct take *take = place_of(takes, owner);
+    cordi_spin_lock(&takes->lock, 1);
+    if (take->owner == owner) {
+        memcpy(name, take->name, sizeof take->name);
+        *taken_at = take->at;
+    }
+    cordi_spin_unlock(&takes->lock, 1);
+}
+
+void cordi_debug_after_fork(void)
+{
+    if (cordi_runtime.takes != NULL)
+        atomic_store(&cordi_runtime.takes->lock, 0); /* a thread that is not here may have held it */
 }
 
 /* --- turns --- */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "rt/asleep.h"
-#include "rt/dump.h"
+#include "rt/records.h"
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "rt/team.h"
@@ -331,7 +331,7 @@ static void turn(struct cordi_loop *loop)
 {
     take_inbox(loop);
     if (atomic_load_explicit(&loop->debug.asked, memory_order_relaxed))
-        cordi_dump_answer(loop);
+        cordi_records_answer(loop);
     fire_timers(loop);
     loop->turn_begun = 0;
     run_ready(loop);

@@ -92,7 +92,7 @@ static inline __attribute__((always_inline)) void begin(struct cord_task *self, 
     node->number = number;
     node->item = NULL;
     self->winner = NULL;
-    self->waits_for = what;
+    __atomic_store_n(&self->waits_for, what, __ATOMIC_RELAXED); /* records.c reads it from other threads */
     uint64_t wait = number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING);
     if (self->loop != NULL)
         cordi_word_store(&self->wait, wait);
@@ -106,7 +106,7 @@ static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, in
 {
     struct cord_task *self = cordi_task_self();
     if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_debug_wait_begins(self, what);
+        cordi_debug_wait_begins(self);
     begin(self, node, cancellable, what);
 }
 
@@ -118,6 +118,14 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
         begin_rarely(node, cancellable, what);
     else
         begin(self, node, cancellable, what);
+}
+
+void cordi_wait_note_lock(const uint64_t *owner)
+{
+    struct cord_task *self = cordi_task_self();
+    self->lock_owner = owner;
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        atomic_store(&self->note.lock, owner);
 }
 
 void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first)

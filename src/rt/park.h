@@ -30,6 +30,7 @@
 
 #include "base/alone.h"
 #include "base/list.h"
+#include "rt/debug.h"
 
 struct cord_task;
 
@@ -46,6 +47,10 @@ enum { CORDI_CANCELLABLE = 0, CORDI_UNCANCELLABLE = 1 };
 /* Starts a wait and fills the first node of it. what: a word for reports ("lock"), static.
  * A task that is cancelled already is claimed at once, so that park answers -ECANCELED. */
 void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what);
+
+/* For reports, during the wait: it is for the lock whose holder that word names (a task's address, 0: not known). With
+ * NULL the wait is over, and the word may go. */
+void cordi_wait_note_lock(const uint64_t *owner);
 
 /* A further node of the wait that `first` began. */
 void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first);

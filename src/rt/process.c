@@ -30,17 +30,16 @@ static _Noreturn void child(struct cord_task *task)
 {
     struct cordi_thread *thread = cordi_thread();
     struct cordi_stack alternate;
-    int rc;
     thread->own = thread->current = task;
+    cordi_runtime.own = task;
     task->pid = cordi_proc_pid();
     cordi_run_signals_after_fork(task);
     if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_dump_start(task);
+        cordi_dump_start();
     cordi_overflow_thread(task);
     cordi_fault_thread_begin(&alternate);
-    rc = task->fn(task->arg);
-    cordi_task_answer(task, rc);
-    cordi_proc_exit(rc < 0 ? 1 : 0);
+    cordi_task_run(task);
+    cordi_proc_exit(task->value < 0 ? 1 : 0);
 }
 
 static void fork_here(void *arg)

@@ -50,12 +50,14 @@ static void in_child(void)
 {
     after_fork(true);
     cordi_list_init(&cordi_runtime.tasks);
+    cordi_runtime.own = NULL;
     cordi_loops_after_fork();
     cordi_offload_after_fork();
     cordi_words_after_fork();
     cordi_stacks_after_fork();
     cordi_task_after_fork();
     cordi_dump_after_fork();
+    cordi_debug_after_fork();
 }
 
 void cordi_runtime_begin(void)

@@ -38,6 +38,25 @@ int cord_task_pid(const cord_task *task)
     return task->kind == CORD_PROCESS ? task->pid : cordi_proc_pid();
 }
 
+/* A task that has not ended keeps its loop there, and cannot end while its bit is held. */
+static int thread_of_coroutine(struct cord_task *task)
+{
+    cordi_spin_lock(&task->end, CORDI_END_SPIN);
+    const struct cordi_loop *loop = __atomic_load_n(&task->loop, __ATOMIC_RELAXED);
+    int id = loop != NULL && cord_task_status(task, NULL) == CORD_RUNNING ? loop->thread_id : 0;
+    cordi_spin_unlock(&task->end, CORDI_END_SPIN);
+    return id;
+}
+
+int cord_task_thread_id(const cord_task *task)
+{
+    if (task->kind == CORD_COROUTINE)
+        return thread_of_coroutine((struct cord_task *)(uintptr_t)task);
+    if (task->kind == CORD_PROCESS)
+        return cord_task_status(task, NULL) == CORD_RUNNING ? task->pid : 0;
+    return atomic_load(&task->thread_id);
+}
+
 int cord_task_return(const void *bytes, size_t size)
 {
     struct cord_task *self = cordi_self();

@@ -21,16 +21,18 @@
 #include "sys/shm.h"
 
 _Thread_local struct cordi_thread cordi_this_thread;
+enum { FOREIGN = CORD_SERIAL + 1 };            /* in numbers */
 static _Thread_local struct cord_task foreign; /* the block of a thread that cordage did not start */
 
 static void thread_ends(void *arg)
 {
     struct cordi_thread *thread = arg;
+    if (foreign.locals != NULL)
+        cordi_locals_end(&foreign);
     if (foreign.wake_fd >= 0)
         cordi_fd_close(foreign.wake_fd);
     foreign.wake_fd = -1;
-    if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_tasks_remove(&foreign);
+    cordi_tasks_remove(&foreign);
     thread->own = thread->current = NULL;
 }
 
@@ -49,14 +51,17 @@ void cordi_task_after_fork(void)
 struct cord_task *cordi_task_adopt(void)
 {
     struct cordi_thread *thread = cordi_thread();
-    cord_task_options options = { .name = "main" };
+    char name[32] = "main";
+    int thread_id = cordi_proc_thread_id();
     cordi_runtime_start();
-    cordi_task_init(&foreign, CORD_THREAD, &options);
+    if (thread_id != cordi_proc_pid())
+        snprintf(name, sizeof name, "foreign-%u", (unsigned)atomic_fetch_add(&cordi_runtime.numbers[FOREIGN], 1) + 1);
+    cordi_task_init(&foreign, CORD_THREAD, &(cord_task_options){ .name = name });
     foreign.adopted = true;
+    foreign.thread_id = thread_id;
     thread->own = thread->current = &foreign;
     cordi_proc_thread_end_call(thread_ends, thread);
-    if (cordi_debug(CORDI_DEBUG_DUMP))
-        cordi_tasks_add(&foreign);
+    cordi_tasks_add(&foreign);
     return &foreign;
 }
 
@@ -235,7 +240,12 @@ static void run_serial(struct cord_task *task)
     uint32_t size = self->result_size, used = self->result_used;
     self->result = task->result; /* cord_task_return() is made by the caller, for this task */
     self->result_size = task->result_size;
+    struct cordi_local *locals = self->locals;
+    self->locals = NULL;
     int rc = task->fn(task->arg);
+    if (self->locals != NULL)
+        cordi_locals_end(self);
+    self->locals = locals;
     task->result_used = self->result_used;
     self->result = result;
     self->result_size = size;

@@ -51,7 +51,7 @@ struct cord_task {
     struct cordi_waiter *winner; /* the node that was claimed; by the claimer, before the wake */
     struct cordi_loop *loop;     /* a coroutine's; NULL: it has a thread of its own */
     struct cordi_ctx ctx;
-    const char *waits_for; /* a word for reports */
+    const char *waits_for; /* a word for reports; written by the task, read by all */
     _Atomic uint32_t cancelled;
     uint32_t shielded;       /* depth of cord_shield() */
     uint32_t ready_streak;   /* I/O calls that did not wait, since the last one that did */
@@ -84,9 +84,12 @@ struct cord_task {
     _Atomic uint32_t left; /* a process: its function has answered `value` */
     void *block;           /* what to free, or unmap when shared */
     struct cordi_wait_note note;
-    int detail_code; /* the answer that detail belongs to */
-    uint32_t number; /* its name is made of it when asked for; 0: it has one */
-    char name[32];   /* from here on not zeroed at the start */
+    const uint64_t *lock_owner; /* while it waits for a lock: the word that names who holds it; else NULL */
+    struct cordi_local *locals; /* its values of local.h, by itself */
+    _Atomic int thread_id;      /* of a task with a thread of its own, while it runs */
+    int detail_code;            /* the answer that detail belongs to */
+    uint32_t number;            /* its name is made of it when asked for; 0: it has one */
+    char name[32];              /* from here on not zeroed at the start */
     char detail[160];
 };
 
@@ -136,6 +139,16 @@ void cordi_task_drop(struct cord_task *task);
 void cordi_task_answer(struct cord_task *task, int rc);
 void cordi_task_end(struct cord_task *task);
 
+/* What each kind does with a filled block, as that task: calls fn, ends its local values, notes the answer. */
+void cordi_locals_end(struct cord_task *self);
+static inline void cordi_task_run(struct cord_task *task)
+{
+    int rc = task->fn(task->arg);
+    if (__builtin_expect(task->locals != NULL, 0))
+        cordi_locals_end(task);
+    cordi_task_answer(task, rc);
+}
+
 /* Kinds: each starts a filled block. */
 int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
                         const cord_task_options *options);
@@ -170,7 +183,7 @@ void cordi_task_cancel_from_signal(struct cord_task *task);
 int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
                       const cord_task_options *options, const void *started_at);
 
-/* All threads and processes that were started and run; for cord_run(). */
+/* All threads, of others too, and processes that run. */
 void cordi_tasks_add(struct cord_task *task);
 void cordi_tasks_remove(struct cord_task *task);
 void cordi_tasks_each(uint64_t root, void (*visit)(struct cord_task *, void *), void *arg); /* under a spin bit */

@@ -232,7 +232,7 @@ bool cordi_team_take(struct cordi_loop *loop)
     unlock(team);
     if (task == NULL)
         return false;
-    task->loop = loop;
+    __atomic_store_n(&task->loop, loop, __ATOMIC_RELAXED); /* cord_task_thread_id() may be asked */
     task->roamed = true;
     (void)cordi_word_add(&loop->alive, 1);
     cordi_list_append(&loop->tasks, &task->peers);
@@ -256,6 +256,22 @@ int64_t cordi_team_patience(const struct cordi_loop *loop)
     int64_t span = cordi_list_empty(&team->unstarted) ? -1 : left(team);
     unlock(team);
     return span;
+}
+
+void cordi_team_each(struct cordi_team *team, void (*visit)(struct cord_task *, void *), void *arg)
+{
+    lock(team);
+    for (struct cordi_list *at = team->unstarted.next; at != &team->unstarted; at = at->next)
+        visit(CORDI_ITEM(at, struct cord_task, link), arg);
+    unlock(team);
+}
+
+uint64_t cordi_team_begun(struct cordi_team *team)
+{
+    lock(team);
+    uint64_t begun = team->puts - atomic_load_explicit(&team->waiting, memory_order_relaxed);
+    unlock(team);
+    return begun;
 }
 
 uint64_t cordi_team_puts(struct cordi_team *team, bool *none)

@@ -48,6 +48,12 @@ void cordi_team_ended(struct cordi_loop *loop);
  * has said that it is asleep. */
 int64_t cordi_team_patience(const struct cordi_loop *loop);
 
+/* Those that wait, under a spin bit. */
+void cordi_team_each(struct cordi_team *team, void (*visit)(struct cord_task *, void *), void *arg);
+
+/* How many were taken by a loop since the beginning. */
+uint64_t cordi_team_begun(struct cordi_team *team);
+
 /* How many were put since the beginning; *none: at this moment none waits. For the end of a run. */
 uint64_t cordi_team_puts(struct cordi_team *team, bool *none);
 

@@ -168,12 +168,14 @@ static void *run(void *arg)
     struct cordi_thread *thread = cordi_thread();
     struct cordi_stack alternate;
     thread->own = thread->current = task;
+    atomic_store(&task->thread_id, cordi_proc_thread_id());
     cordi_proc_thread_name(cord_task_name(task));
     cordi_overflow_thread(task);
     cordi_fault_thread_begin(&alternate);
-    cordi_task_answer(task, task->fn(task->arg));
+    cordi_task_run(task);
     cordi_fault_thread_end(&alternate);
     thread->own = thread->current = NULL;
+    atomic_store(&task->thread_id, 0);
     cordi_tasks_remove(task);
     if (task->wake_fd >= 0)
         cordi_fd_close(task->wake_fd);

@@ -89,7 +89,9 @@ int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
             cordi_wait_abandon();
             return 0;
         }
+        cordi_wait_note_lock(&lock->owner);
         int rc = cordi_park(deadline);
+        cordi_wait_note_lock(NULL);
         if (rc < 0)
             cordi_ring_leave(word_of(lock), &node);
         if (rc < 0 || node.item == lock)
@@ -146,6 +148,8 @@ int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
             return rc;
     }
     atomic_store_explicit(owner_of(lock), self, memory_order_relaxed);
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_debug_lock_taken(&lock->owner, __builtin_return_address(0));
     return 0;
 }
 
