@@ -191,96 +191,6 @@ PLAIN_TEST(cancel_as_a_thread_becomes_a_loop_ends_it)
     }
 }
 
-/* --- signals: each in a program of its own, a forked child --- */
-
-static int sleep_until_cancelled(void *arg)
-{
-    (void)!write(*(int *)arg, "r", 1);
-    return cord_sleep(CORD_HOUR);
-}
-
-static int sleep_on(void *arg)
-{
-    while (cord_shield(sleep_until_cancelled, arg) == 0) {
-    }
-    return 0;
-}
-
-static cord_span spin_of_child;
-
-/* Runs fn under CORD_SIGNALS_DEFAULT in a child, sends it `count` signals once it is ready; its exit status. */
-static int status_after(cord_fn *fn, int signo, int count)
-{
-    int ready[2], status;
-    char byte;
-    ck_assert_int_eq(pipe(ready), 0);
-    int pid = fork();
-    if (pid == 0) {
-        cord_run_options options = { .signals = CORD_SIGNALS_DEFAULT, .spin = spin_of_child };
-        close(ready[0]);
-        _exit(cord_report("child", cord_run(fn, &ready[1], &options)));
-    }
-    close(ready[1]);
-    ck_assert_int_eq((int)read(ready[0], &byte, 1), 1);
-    for (int i = 0; i < count; i++)
-        ck_assert_int_eq(kill(pid, signo), 0);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    close(ready[0]);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-PLAIN_TEST(sigint_cancels_and_the_exit_code_is_130)
-{
-    is(status_after(sleep_until_cancelled, SIGINT, 1), 130);
-}
-
-PLAIN_TEST(sigint_while_the_loop_looks_for_work_cancels)
-{
-    for (int i = 0; i < 2; i++) {
-        use_backend(i == 0 ? "epoll" : "uring");
-        spin_of_child = CORD_SECOND;
-        is(status_after(sleep_until_cancelled, SIGINT, 1), 130);
-    }
-}
-
-PLAIN_TEST(sigterm_cancels_and_the_exit_code_is_0)
-{
-    is(status_after(sleep_until_cancelled, SIGTERM, 1), 0);
-}
-
-static int ignore_the_first(void *arg)
-{
-    int out = *(int *)arg;
-    (void)!write(out, "r", 1);
-    int rc = cord_sleep(CORD_HOUR);
-    if (rc == -ECANCELED)
-        kill(getpid(), SIGINT); /* the second one, while the first is still being obeyed */
-    return sleep_on(arg);
-}
-
-PLAIN_TEST(a_second_sigint_ends_at_once_with_130)
-{
-    is(status_after(ignore_the_first, SIGINT, 1), 130);
-}
-
-static int with_other_kinds(void *arg)
-{
-    for (int kind = CORD_THREAD; kind <= CORD_PROCESS; kind++) {
-        cord_task_options options = { .kind = (cord_kind)kind };
-        cord_task *task;
-        ok(cord_task_start(&task, sleep_until_cancelled, arg, sizeof(int), &options));
-        cord_task_free(task);
-    }
-    return 0;
-}
-
-PLAIN_TEST(a_signal_also_ends_the_wait_for_others)
-{
-    int status = status_after(with_other_kinds, SIGTERM, 1);
-    ck_assert_msg(status == 0, "status %d", status);
-}
-
 /* --- calls --- */
 
 PLAIN_TEST(backend_says_which_and_why)
@@ -513,16 +423,13 @@ PLAIN_TEST(spin_out_of_range_einval)
 
 int main(void)
 {
-    return run_tests(
-        "run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
-        PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
-        PLAIN(run_ends_a_daemon_that_was_started_after_fn_had_answered),
-        PLAIN(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain),
-        SLOW(PLAIN(cancel_as_a_thread_becomes_a_loop_ends_it), 60), PLAIN(sigint_cancels_and_the_exit_code_is_130),
-        PLAIN(sigint_while_the_loop_looks_for_work_cancels), PLAIN(sigterm_cancels_and_the_exit_code_is_0),
-        PLAIN(a_second_sigint_ends_at_once_with_130), PLAIN(a_signal_also_ends_the_wait_for_others),
-        PLAIN(backend_says_which_and_why), PLAIN(a_failure_nobody_joins_is_logged),
-        PLAIN(ten_thousand_timers_are_set_and_cancelled), PLAIN(sleepers_wake_in_the_order_of_their_deadlines),
-        PLAIN(spans_are_read_and_refused), PLAIN(turn_of_long_resumes_ends_early),
-        PLAIN(loop_that_spins_is_woken_and_gives_up_when_idle), PLAIN(spin_out_of_range_einval), END);
+    return run_tests("run", PLAIN(run_answers_what_fn_answers), PLAIN(run_in_a_coroutine_edeadlk),
+                     PLAIN(run_waits_for_tasks_of_every_kind), PLAIN(run_ends_daemons_of_every_kind),
+                     PLAIN(run_ends_a_daemon_that_was_started_after_fn_had_answered),
+                     PLAIN(thread_sleeps_in_a_socket_after_its_loop_was_woken_in_vain),
+                     SLOW(PLAIN(cancel_as_a_thread_becomes_a_loop_ends_it), 60), PLAIN(backend_says_which_and_why),
+                     PLAIN(a_failure_nobody_joins_is_logged), PLAIN(ten_thousand_timers_are_set_and_cancelled),
+                     PLAIN(sleepers_wake_in_the_order_of_their_deadlines), PLAIN(spans_are_read_and_refused),
+                     PLAIN(turn_of_long_resumes_ends_early), PLAIN(loop_that_spins_is_woken_and_gives_up_when_idle),
+                     PLAIN(spin_out_of_range_einval), END);
 }

@@ -21,7 +21,9 @@ CORD_BEGIN
 
 typedef enum {
     CORD_SIGNALS_NONE = 0, /* signals stay the program's business */
-    CORD_SIGNALS_DEFAULT   /* the first SIGINT or SIGTERM cancels fn's task; a second one ends the process with 130 */
+    CORD_SIGNALS_DEFAULT   /* the first SIGINT or SIGTERM cancels fn's task and all that were started under the run, of
+                              every kind (a process that still runs a second later is sent SIGTERM); a second signal
+                              ends the process with 130 */
 } cord_signals;
 
 typedef struct {

@@ -1,8 +1,11 @@
 /* rt/run.c - cord_run(): the calling thread becomes a loop until fn and what it started have ended.
  *
  * fn runs as a coroutine of its own stack size. When it has answered, the same coroutine, shielded, ends the daemons
- * and waits for the others: coroutines of this loop, threads and processes with this run's number. Signals only set
- * a word and wake the loop; the loop cancels. In a child process, whose function has no loop, SIGINT cancels its task.
+ * and waits for the others with this run's number: coroutines of its loops, those that its threads started on the
+ * background loop, threads and processes. Each loop's coroutines are looked after by one of them there.
+ * Signals only set a word and wake the loop; the loop cancels all tasks of the run. A process that has not ended a
+ * second later is sent SIGTERM; at once was rejected, it would cut short what a child does when it is cancelled. In a
+ * child process, whose function has no loop, SIGINT cancels its task.
  */
 #include <cordage/run.h>
 
@@ -21,6 +24,7 @@
 #include "sys/proc.h"
 
 enum { MAIN_STACK = 256 * 1024 };
+static const int64_t GRACE = CORD_SECOND; /* of processes that were cancelled */
 
 struct run {
     cord_fn *fn;
@@ -31,8 +35,8 @@ struct run {
     struct cord_task *main;
     uint64_t root;
     bool signals;           /* ours to look at */
-    _Atomic bool cancelled; /* main was, for a signal or for the host task's sake */
-    bool leaving;           /* fn has answered */
+    _Atomic bool cancelled; /* all were, for a signal or for the host task's sake */
+    _Atomic bool late;      /* so long ago that processes are sent SIGTERM */
     bool deadlock;          /* all tasks were asleep for ever */
     int answer;
     char sentence[160];                        /* about the deadlock */
@@ -85,7 +89,7 @@ static void end_coroutines(struct cordi_loop *loop, void *arg)
     const struct cord_task *self = cordi_self();
     for (struct cordi_list *at = loop->tasks.next; at != &loop->tasks; at = at->next) {
         struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        if (task != self && task != run->main)
+        if (task != self && task != run->main && task->root == run->root)
             end_one(task, run);
     }
 }
@@ -94,7 +98,7 @@ static void terminate_one(struct cord_task *task, void *arg)
 {
     struct run *run = arg;
     end_one(task, arg);
-    if (task->kind == CORD_PROCESS && (task->daemon || run->cancelled))
+    if (task->kind == CORD_PROCESS && (task->daemon || run->late))
         (void)cordi_proc_kill(task->pidfd, SIGTERM);
 }
 
@@ -116,7 +120,7 @@ static struct cord_task *somebody_left(const struct run *run)
     cordi_tasks_each(run->root, find_one, &found);
     for (struct cordi_list *at = tasks->next; found == NULL && at != tasks; at = at->next) {
         struct cord_task *task = CORDI_ITEM(at, struct cord_task, peers);
-        if (task == self)
+        if (task == self || task->root != run->root)
             continue;
         cordi_task_hold(task);
         found = task;
@@ -146,17 +150,38 @@ static int end_shielded(void *arg)
     return cord_shield(end_here, arg);
 }
 
-/* The same on each loop of the run, by a coroutine there. */
+/* A coroutine that is none of the run's tasks; NULL: no memory. */
+static struct cord_task *helper(cord_fn *fn, struct run *run)
+{
+    static const cord_task_options options = { .name = "end" };
+    struct cord_task *task;
+    return cordi_coroutine_new(&task, fn, run, 0, &options) < 0 ? NULL : task;
+}
+
+static struct cord_task *ender(struct run *run)
+{
+    struct cord_task *task;
+    while ((task = helper(end_shielded, run)) == NULL)
+        (void)cord_sleep(CORD_MILLISECOND); /* those that end give their memory back */
+    cordi_task_hold(task);
+    return task;
+}
+
+/* The same on each loop of the run, and on the background loop, by a coroutine there. */
 static bool end_everywhere(struct run *run)
 {
     struct cordi_loop *loop;
-    static const cord_task_options options = { .name = "end" };
     unsigned count = 0;
-    for (; run->team != NULL && (loop = cordi_team_loop(run->team, count + 1)) != NULL; count++) {
-        while (cordi_coroutine_new(&run->enders[count], end_shielded, run, 0, &options) < 0)
-            (void)cord_sleep(CORD_MILLISECOND); /* no memory now; those that end give theirs back */
-        cordi_task_hold(run->enders[count]);
-        cordi_coroutine_start_on(loop, run->enders[count]);
+    for (; run->team != NULL && (loop = cordi_team_loop(run->team, count + 1)) != NULL; count++)
+        cordi_coroutine_start_on(loop, run->enders[count] = ender(run));
+    if (atomic_load(&cordi_runtime.background) != NULL) {
+        struct cord_task *task = run->enders[count] = ender(run);
+        if (cordi_background_start(task) == 0)
+            count++;
+        else {
+            cord_task_free(task);
+            cordi_task_drop(task);
+        }
     }
     bool some = end_here(run);
     for (unsigned i = 0; i < count; i++) {
@@ -173,7 +198,6 @@ static int end_others(void *arg)
     struct run *run = arg;
     uint64_t puts = 0, puts_then = 0;
     bool none = true, none_then = true, some;
-    run->leaving = true;
     do {
         if (run->team != NULL)
             puts = cordi_team_puts(run->team, &none);
@@ -217,6 +241,49 @@ static void break_deadlock(struct run *run)
         cordi_loop_forsake(&run->loop);
 }
 
+/* --- cancelling all of it --- */
+
+static void kill_one(struct cord_task *task, void *arg)
+{
+    (void)arg;
+    if (task->kind == CORD_PROCESS)
+        (void)cordi_proc_kill(task->pidfd, SIGTERM);
+}
+
+static int kill_late(void *arg)
+{
+    struct run *run = arg;
+    if (cord_task_join(run->main, cord_in(GRACE), NULL) == 0)
+        return 0;
+    run->late = true;
+    cordi_tasks_each(run->root, kill_one, NULL);
+    return 0;
+}
+
+static int end_coroutines_here(void *arg)
+{
+    end_coroutines(cordi_self()->loop, arg);
+    return 0;
+}
+
+static void cancel_all(struct run *run)
+{
+    struct cord_task *task;
+    run->cancelled = true;
+    cord_task_cancel(run->main);
+    end_coroutines(&run->loop, run);
+    cordi_tasks_each(run->root, end_one, run);
+    if (run->team != NULL) {
+        cordi_team_visit(run->team);
+        cordi_team_each(run->team, end_one, run);
+    }
+    if (atomic_load(&cordi_runtime.background) != NULL && (task = helper(end_coroutines_here, run)) != NULL &&
+        cordi_background_start(task) < 0)
+        cordi_task_drop(task);
+    if ((task = helper(kill_late, run)) != NULL)
+        cordi_coroutine_start_on(&run->loop, task);
+}
+
 /* Each turn of the calling thread's loop: has somebody asked us to end? Is there nobody who ever goes on? */
 static bool look(void *arg)
 {
@@ -224,16 +291,8 @@ static bool look(void *arg)
     bool asked = cordi_thread_loop_cancelled(run->loop.host) || (run->signals && cord_run_signal() != 0);
     if (asleep_for_ever(run))
         break_deadlock(run);
-    if (!asked || run->cancelled)
-        return false;
-    run->cancelled = true;
-    cord_task_cancel(run->main);
-    if (run->leaving) {
-        end_coroutines(&run->loop, run);
-        cordi_tasks_each(run->root, terminate_one, run);
-        if (run->team != NULL)
-            cordi_team_visit(run->team);
-    }
+    if (asked && !run->cancelled)
+        cancel_all(run);
     return false;
 }
 
