@@ -1,8 +1,8 @@
 /* A thread made from an object with a run function; it and the main program each print a line every second.
  * Note S2 lines 240-261 (row 17). Python: class MyThread(threading.Thread), run, start.
  * Run: ./17_thread_class [KIND]      default thread; Ctrl-C ends it
- * The rule at the end: cord_run() waits for every task that is no daemon. Ctrl-C cancels the main task, which hands
- * the cancel on to its thread. (Python's thread prints on until a second Ctrl-C.) */
+ * The rule at the end: cord_run() waits for every task that is no daemon, and Ctrl-C cancels all that were started
+ * under it. (Python's thread prints on until a second Ctrl-C.) */
 #include <cordage.h>
 
 struct my_thread { /* what the class's self holds */
@@ -33,8 +33,7 @@ static int program(void *arg)
     do
         cord_print("这是主线程\n");
     while ((rc = cord_sleep(CORD_SECOND)) == 0);
-    cord_task_cancel(mt.task);
-    cord_task_free(mt.task); /* cord_run() still waits for it */
+    cord_task_free(mt.task); /* it was cancelled too, and cord_run() waits for it */
     return rc;               /* -ECANCELED: Ctrl-C; exit code 130 */
 }
 

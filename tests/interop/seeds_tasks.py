@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The notes' thread and process programs (rows 17-26): what examples/ prints, how long it takes, what is left over.
+"""The notes' thread and process programs (rows 17-29, 71-80, 114): what examples/ prints, how long it takes, what
+is left over.
 
     tests/interop/seeds_tasks.py [PATTERN]    CORDAGE_BUILD or CORD_BUILD: the build directory (default: build)
 
@@ -16,7 +17,7 @@ import sys
 import threading
 import time
 
-from pairs import Skip, case, check, example, golden, in_kinds, run_cases, same, until
+from pairs import BUILD, SLOW, Skip, case, check, example, golden, in_kinds, run_cases, same, until
 
 DATABASE = pathlib.Path("ticket_db.py")
 
@@ -51,7 +52,7 @@ def printed(name, expected, title=None, args=(), in_order=True):
     return program, took
 
 
-# Rows 17, 18: threads
+# Rows 17, 18, 29, 71-80, 114: threads
 
 
 @in_kinds("seeds_tasks.thread_class", "serial")
@@ -62,9 +63,9 @@ def _(kind):
     counts = [program.out.count("runnnnnn\n"), program.out.count("这是主线程\n")]
     check(max(counts) - min(counts) <= 1, f"both print every second: {counts}")
     began = time.monotonic()
-    os.kill(program.pid, signal.SIGINT)
-    same(program.end(), 130, "exit code after Ctrl-C")
-    check(time.monotonic() - began < 5, "one Ctrl-C ends both")
+    os.kill(program.pid, signal.SIGINT)  # to the parent only: its tasks of every kind are cancelled with it
+    same([program.end(), program.err], [130, ""], "exit code after Ctrl-C, stderr")
+    check(time.monotonic() - began < 0.9 * SLOW, "one Ctrl-C ends both, and sooner than SIGTERM comes")
     same(program.group(), [], "processes left behind")
 
 
@@ -82,6 +83,79 @@ def _():
         check(kind == "thread" or not race, "two coroutines of one loop do not race")
         total = int(program.out.removeprefix("运算结果是"))
         check(1000 <= total < 2000000, f"{kind}: the total is {total}")
+
+
+@case("seeds_tasks.lock_counter_unlocked_is_reported_by_tsan")
+def _():
+    if b"__tsan_init" not in (BUILD / "examples" / "18_lock_counter").read_bytes():
+        raise Skip("the examples were built without ThreadSanitizer")
+    program = example("18_lock_counter", "unlocked")
+    same(program.end(), 66, "exit code")
+    check("ThreadSanitizer: data race" in program.err and "careless" in program.err, program.tail())
+
+
+@case("seeds_tasks.timer_says_hello_once_in_time")
+def _():
+    program, took = printed("29_timer", "hello, world\n", args=("300ms",))
+    check(0.3 <= took < 5 * SLOW, f"after {took} s")
+
+
+@case("seeds_tasks.timer_cancelled_never_says_it_and_ends_at_once")
+def _():
+    _, took = printed("29_timer", "cancelled in time: it will not run\nit ran 0 times\n", args=("30s", "cancel"))
+    check(took < 5 * SLOW, f"after {took} s")
+    program = example("29_timer")  # thirty seconds, unless it is ended
+    time.sleep(0.3)
+    os.kill(program.pid, signal.SIGINT)
+    same([program.end(), program.out], [0, ""], "exit code after Ctrl-C, stdout")
+
+
+@in_kinds("seeds_tasks.threads", "serial")
+def _(kind):
+    program, _ = finished("71_threads", kind)
+    names = [f"worker {i}" for i in (1, 2, 3)]
+    said = dict(re.findall(r"^I am (worker \d), number (\d+)$", program.out, re.M))
+    listed = dict(re.findall(r"^  (worker \d) \(\w+, number (\d+)\) waits for a sleep$", program.out, re.M))
+    same([sorted(said), said], [names, listed], "who runs, with the number each has said")
+    check(f"  main (thread, number {program.pid}) waits for its loop\n" in program.out, program.out)
+    check(re.search(r"^  main \(coroutine, number \d+\) runs$", program.out, re.M), program.out)
+    check("5 tasks are alive:\n" in program.out and program.out.endswith("2 are left\n"), program.out)
+
+
+@case("seeds_tasks.deadlock_is_reported_and_cured")
+def _():
+    program = example("79_deadlock", "100ms")
+    same(program.end(), 0, "exit code")
+    sentence = ('all 3 tasks are asleep and nothing can wake them: "alice" waits for a lock of "bob", '
+                '"bob" waits for a lock of "alice", "main" waits for a task to end')
+    if "opposite order:\nalice has both" in program.out:
+        raise Skip("something here may wake tasks")
+    same(program.out.split("\n"), ["opposite order:", sentence, "the same order:", "alice has both", "bob has both",
+                                   "opposite order, with a deadline:", "alice has given her lock back and tries again",
+                                   "bob has both", "alice has both", ""], "stdout")
+    for name, other in ("alice", "bob"), ("bob", "alice"):
+        check(f'"{name}" (coroutine) waits for a lock that "{other}" holds; started at ' in program.err, program.err)
+    program = example("79_deadlock", "100ms", CORD_DEBUG="dump")
+    same(program.end(), 0, "exit code")
+    check(re.search(r'"alice" .* for a lock that "bob" holds \(taken at .*79_deadlock', program.err), program.err)
+
+
+@case("seeds_tasks.two_threads_use_two_cpus")
+def _():
+    factors = []
+    while len(factors) < 5 and (not factors or max(factors) < 1.3):
+        program, _ = finished("80_two_threads", "1000000")
+        lines = re.findall(r"^(\d) at a time: 78498 primes below 1000000 in [\d.]+ s$", program.out, re.M)
+        same(lines, ["1", "2"], "stdout")
+        factors.append(float(re.search(r"^factor ([\d.]+)$", program.out, re.M)[1]))
+    if max(factors) < 1.3:
+        raise Skip(f"two CPUs are not to be had here: factors {factors}")
+
+
+@case("seeds_tasks.generator_takes_turns")
+def _():
+    turns = "".join(f"producing {n}\nconsuming {n}\nanswered 200\n" for n in range(1, 6))
+    same(finished("114_generator")[0].out, turns, "stdout")
 
 
 # Rows 19-25: processes
