@@ -69,11 +69,11 @@ int cord_condition_wait_rlock(cord_condition *condition, cord_rlock *rlock, cord
 
 static int shared_rlock_new(cord_rlock **ret)
 {
-    void *rlock, *own;
-    int rc = cordi_shared_object_new(&rlock, sizeof(struct shared_rlock), &own, sizeof(struct cordi_shared_own));
+    void *rlock;
+    int rc = cordi_shared_object_new(&rlock, sizeof(struct shared_rlock), "recursive lock");
     if (rc < 0)
         return rc;
-    cordi_shared_lock_init(rlock, own);
+    cordi_shared_lock_init(rlock);
     *ret = rlock;
     return 0;
 }

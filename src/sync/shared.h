@@ -69,7 +69,6 @@ struct cordi_shared_lock {
     cord_lock base;         /* what the user holds: the word with CORDI_RING_SHARED, the owning task */
     _Atomic uint64_t state; /* see shared_lock.c */
     _Atomic uint64_t heir;  /* the process that the next release hands it to; 0: none */
-    uint64_t depth;         /* of a recursive one, see rlock.c */
 };
 
 void cordi_shared_lock_init(struct cordi_shared_lock *lock);

@@ -40,7 +40,7 @@ bool cordi_shared_lock_held(const struct cordi_shared_lock *lock)
     return false;
 }
 
-bool cordi_shared_lock_mine(struct cordi_shared_lock *lock)
+bool cordi_shared_lock_mine(const struct cordi_shared_lock *lock)
 {
     must(lock == NULL);
     return false;
