@@ -72,8 +72,8 @@ def versions():
     """{name: version} of what is measured; "" for what is not here. Builds the Go programs."""
     go = first_line("go", "version")
     for name in ("echo", "tasks", "parked", "udp") if go else ():
-        if os.path.exists(f"{PEERS}/{name}.go"):
-            subprocess.run(["go", "build", "-o", f"{PROGRAMS}/{name}_go", f"{PEERS}/{name}.go"], check=False)
+        sources = [f"{PEERS}/{name}.go"] + ([f"{PEERS}/micro.go"] if name == "tasks" else [])
+        subprocess.run(["go", "build", "-o", f"{PROGRAMS}/{name}_go", *sources], check=False)
     gevent = gevent_python()
     return {"libuv": first_line("pkg-config", "--modversion", "libuv"),
             "libevent": first_line("pkg-config", "--modversion", "libevent"),

@@ -1,9 +1,10 @@
-/* bench/tasks.c - what the scheduler costs: `tasks CASE [SECONDS]`, on one loop, CPU nanoseconds for each.
+/* bench/tasks.c - what the scheduler costs: `tasks CASE [SECONDS [beside]]`, on one loop, CPU nanoseconds for each.
  *
  *   yield    cord_yield() of two coroutines in turn
  *   start    start, run to the end, join and free of one coroutine
- *   event    one hand-over of two coroutines that wait for each other's event: a set, a wait, a wake (half a round
- * trip) queue    the same by two queues of one item
+ *   event    one hand-over of two coroutines that wait for each other's event: a set, a wait, a wake; half a round trip
+ *   queue    the same by two queues of one item
+ *   crowd    a thousand wait for an event, which is set: until all have run and wait for the next, for each of them
  */
 #include "micro.h"
 
@@ -105,13 +106,50 @@ static void queue(long count)
     cord_queue_free(back);
 }
 
+enum { CROWD = 1000 };
+
+/* Two events in turn, so that each is cleared while nobody can wait for it. */
+struct crowd {
+    cord_event events[2];
+    long rounds, ran;
+};
+
+static int wait_in_crowd(void *arg)
+{
+    struct crowd *crowd = *(struct crowd **)arg;
+    for (long i = 0; i < crowd->rounds; i++) {
+        check(cord_event_wait(&crowd->events[i % 2], CORD_FOREVER));
+        crowd->ran++;
+    }
+    return 0;
+}
+
+static void crowd(long count)
+{
+    struct crowd crowd = { .rounds = (count + CROWD - 1) / CROWD }, *shared = &crowd;
+    cord_group *group;
+    check(cord_group_new(&group, NULL));
+    for (int i = 0; i < CROWD; i++)
+        check(cord_group_start(group, wait_in_crowd, &shared, sizeof shared));
+    cord_yield();
+    micro_begin();
+    for (long i = 0; i < crowd.rounds; i++) {
+        cord_event_clear(&crowd.events[(i + 1) % 2]);
+        cord_event_set(&crowd.events[i % 2]);
+        while (crowd.ran < CROWD * (i + 1))
+            cord_yield();
+    }
+    micro_end();
+    check(cord_group_join(group, CORD_FOREVER));
+    micro_check(crowd.ran == CROWD * crowd.rounds, "a wake-up was lost");
+}
+
 static int argument_count;
 
 static int measure(void *arguments)
 {
-    static const struct micro_case cases[] = {
-        { "yield", yield }, { "start", start }, { "event", event }, { "queue", queue }, { NULL, NULL }
-    };
+    static const struct micro_case cases[] = { { "yield", yield }, { "start", start }, { "event", event },
+                                               { "queue", queue }, { "crowd", crowd }, { NULL, NULL } };
     return micro_main(cases, argument_count, arguments);
 }
 

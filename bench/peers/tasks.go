@@ -1,21 +1,12 @@
-// The cases of bench/tasks.c by goroutines, on one CPU (GOMAXPROCS=1): `tasks_go CASE [SECONDS]`.
+// The cases of bench/tasks.c by goroutines, on one CPU: `tasks_go CASE [SECONDS]`. "crowd-cond": by a condition, not by
+// a closed channel.
 package main
 
 import (
-	"fmt"
-	"os"
 	"runtime"
-	"strconv"
 	"sync"
-	"syscall"
-	"time"
+	"sync/atomic"
 )
-
-func cpu() float64 {
-	var usage syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
-	return float64(usage.Utime.Nano() + usage.Stime.Nano())
-}
 
 func yield(count int) {
 	var all sync.WaitGroup
@@ -58,24 +49,64 @@ func pingPong(count, capacity int) {
 	close(there)
 }
 
-func main() {
-	cases := map[string]func(int){"yield": yield, "start": start, "event": event, "queue": queue}
-	seconds := 0.2
-	if len(os.Args) < 2 || cases[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: tasks_go yield|start|event|queue [SECONDS]")
-		os.Exit(2)
+// A crowd that a closed channel lets go; the next one is made before.
+func crowdByClose(count int) {
+	var gates [2]chan bool
+	gates[0] = make(chan bool)
+	crowd(count, func(i int) { <-gates[i%2] }, func(i int) {
+		gates[(i+1)%2] = make(chan bool)
+		close(gates[i%2])
+	})
+}
+
+func crowdByCond(count int) {
+	var mutex sync.Mutex
+	opened, changed := 0, sync.NewCond(&mutex)
+	crowd(count, func(i int) {
+		mutex.Lock()
+		for opened <= i {
+			changed.Wait()
+		}
+		mutex.Unlock()
+	}, func(i int) {
+		mutex.Lock()
+		opened = i + 1
+		mutex.Unlock()
+		changed.Broadcast()
+	})
+}
+
+const members = 1000
+
+// In each round set lets all members go on, which wait for it.
+func crowd(count int, wait, set func(int)) {
+	var all sync.WaitGroup
+	rounds, ran := (count+members-1)/members, int64(0)
+	all.Add(members)
+	for i := 0; i < members; i++ {
+		go func() {
+			for i := 0; i < rounds; i++ {
+				wait(i)
+				atomic.AddInt64(&ran, 1)
+			}
+			all.Done()
+		}()
 	}
-	if len(os.Args) > 2 {
-		seconds, _ = strconv.ParseFloat(os.Args[2], 64)
-	}
-	runtime.GOMAXPROCS(1)
-	for count := 100; ; count *= 4 {
-		begin := cpu()
-		cases[os.Args[1]](count)
-		used := cpu() - begin
-		if used > seconds*float64(time.Second)/2 {
-			fmt.Printf("{\"case\": \"%s\", \"ns\": %.2f}\n", os.Args[1], used/float64(count))
-			return
+	runtime.Gosched()
+	begin()
+	for i := 0; i < rounds; i++ {
+		set(i)
+		for atomic.LoadInt64(&ran) < int64(members*(i+1)) {
+			runtime.Gosched()
 		}
 	}
+	end()
+	all.Wait()
+	check(ran == int64(members*rounds), "a wake-up was lost")
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	measure(map[string]func(int){"yield": yield, "start": start, "event": event, "queue": queue, "crowd": crowdByClose,
+		"crowd-cond": crowdByCond})
 }

@@ -48,4 +48,28 @@ async def queue(count):
         await back.get()
     await answering
 
-micro.main({"yield": by_yield, "start": start, "event": event, "queue": queue}, lambda case, n: asyncio.run(case(n)))
+
+async def crowd(count, members=1000):
+    events, ran, rounds = [asyncio.Event(), asyncio.Event()], 0, -(-count // members)
+
+    async def member():
+        nonlocal ran
+        for i in range(rounds):
+            await events[i % 2].wait()
+            ran += 1
+
+    waiting = [asyncio.create_task(member()) for _ in range(members)]
+    await asyncio.sleep(0)
+    micro.begin()
+    for i in range(rounds):
+        events[(i + 1) % 2].clear()
+        events[i % 2].set()
+        while ran < members * (i + 1):
+            await asyncio.sleep(0)
+    micro.end()
+    await asyncio.gather(*waiting)
+    micro.check(ran == members * rounds, "a wake-up was lost")
+
+
+micro.main({"yield": by_yield, "start": start, "event": event, "queue": queue, "crowd": crowd},
+           lambda case, n: asyncio.run(case(n)))

@@ -2,6 +2,7 @@
 #include "../micro.h"
 
 #include <boost/fiber/all.hpp>
+#include <vector>
 
 using boost::fibers::fiber;
 using channel = boost::fibers::buffered_channel<long>;
@@ -36,6 +37,24 @@ struct event {
             flag = true;
         }
         changed.notify_one();
+    }
+    void set_for_all()
+    {
+        {
+            std::unique_lock<boost::fibers::mutex> held(mutex);
+            flag = true;
+        }
+        changed.notify_all();
+    }
+    void clear()
+    {
+        std::unique_lock<boost::fibers::mutex> held(mutex);
+        flag = false;
+    }
+    void wait()
+    {
+        std::unique_lock<boost::fibers::mutex> held(mutex);
+        changed.wait(held, [this] { return flag; });
     }
     void wait_and_clear()
     {
@@ -75,10 +94,36 @@ static void by_queue(long count)
     other.join();
 }
 
+static void crowd(long count)
+{
+    enum { CROWD = 1000 };
+    event events[2];
+    long rounds = (count + CROWD - 1) / CROWD, ran = 0;
+    std::vector<fiber> fibers;
+    for (int i = 0; i < CROWD; i++)
+        fibers.emplace_back([&] {
+            for (long round = 0; round < rounds; round++) {
+                events[round % 2].wait();
+                ran++;
+            }
+        });
+    boost::this_fiber::yield();
+    micro_begin();
+    for (long round = 0; round < rounds; round++) {
+        events[(round + 1) % 2].clear();
+        events[round % 2].set_for_all();
+        while (ran < CROWD * (round + 1))
+            boost::this_fiber::yield();
+    }
+    micro_end();
+    for (fiber &one : fibers)
+        one.join();
+    micro_check(ran == CROWD * rounds, "a wake-up was lost");
+}
+
 int main(int argc, char **argv)
 {
-    static const micro_case cases[] = {
-        { "yield", yield }, { "start", start }, { "event", by_event }, { "queue", by_queue }, { nullptr, nullptr }
-    };
+    static const micro_case cases[] = { { "yield", yield },    { "start", start }, { "event", by_event },
+                                        { "queue", by_queue }, { "crowd", crowd }, { nullptr, nullptr } };
     return micro_main(cases, argc, argv);
 }

@@ -51,4 +51,27 @@ def queue(count):
     answering.join()
 
 
-micro.main({"yield": by_yield, "start": start, "event": event, "queue": queue}, lambda case, count: case(count))
+def crowd(count, members=1000):
+    events, ran, rounds = [gevent.event.Event(), gevent.event.Event()], 0, -(-count // members)
+
+    def member():
+        nonlocal ran
+        for i in range(rounds):
+            events[i % 2].wait()
+            ran += 1
+
+    waiting = [gevent.spawn(member) for _ in range(members)]
+    gevent.sleep(0)
+    micro.begin()
+    for i in range(rounds):
+        events[(i + 1) % 2].clear()
+        events[i % 2].set()
+        while ran < members * (i + 1):
+            gevent.sleep(0)
+    micro.end()
+    gevent.joinall(waiting)
+    micro.check(ran == members * rounds, "a wake-up was lost")
+
+
+micro.main({"yield": by_yield, "start": start, "event": event, "queue": queue, "crowd": crowd},
+           lambda case, count: case(count))
