@@ -71,12 +71,14 @@ def boost_version():
 def versions():
     """{name: version} of what is measured; "" for what is not here. Builds the Go programs."""
     go = first_line("go", "version")
-    for name in ("echo", "tasks", "parked", "udp") if go else ():
-        sources = [f"{PEERS}/{name}.go"] + ([f"{PEERS}/micro.go"] if name == "tasks" else [])
+    for name in ("echo", "tasks", "parked", "udp", "lock", "queue") if go else ():
+        sources = [f"{PEERS}/{name}.go"] + ([f"{PEERS}/micro.go"] if name in ("tasks", "lock", "queue") else [])
         subprocess.run(["go", "build", "-o", f"{PROGRAMS}/{name}_go", *sources], check=False)
     gevent = gevent_python()
     return {"libuv": first_line("pkg-config", "--modversion", "libuv"),
             "libevent": first_line("pkg-config", "--modversion", "libevent"),
+            "GLib": first_line("pkg-config", "--modversion", "glib-2.0"),
+            "ZeroMQ": first_line("pkg-config", "--modversion", "libzmq"),
             "Boost": boost_version(), "Go": go.replace("go version go", "").split(" ")[0],
             "gevent": gevent and first_line(gevent, "-c", "import gevent; print(gevent.__version__)"),
             "Python": platform.python_version()}

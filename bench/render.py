@@ -37,6 +37,10 @@ FAMILIES = [
      lambda subject: subject.name.startswith("echo"), "cpu_us"),
     ("Tasks, CPU nanoseconds for each (beside a bare switch; less is better)",
      lambda subject: subject.name in ("yield", "start", "ping-pong, events", "ping-pong, queues"), "ns"),
+    ("A lock that several want, acquires a second",
+     lambda subject: subject.name.startswith("lock contended"), "per_second"),
+    ("A queue between two processes, items a second (beside a raw ring; more is better)",
+     lambda subject: subject.name.startswith("queue processes"), "per_second"),
     ("Servers with 64 and with 19,000 connections that say nothing",
      lambda subject: subject.name in ("idle process", "idle connections"), ""),
 ]

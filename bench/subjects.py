@@ -117,11 +117,53 @@ TASKS = {
 }
 
 
-def tasks(name, title, case, left_out=()):
-    competitors = {who: dataclasses.replace(how, command=[*how.command, case, "SECONDS"])
+def tasks(name, title, case, left_out=(), more=None, beside=(), seconds=0.2):
+    """more: of further competitors; beside: BESIDE for a second thread that sleeps."""
+    competitors = {who: dataclasses.replace(how, command=[*how.command, case, "SECONDS", *beside])
                    for who, how in without(TASKS, left_out).items()}
-    return Subject(name, title, "program", {BARE: built("switch", "ours", "SECONDS"), **competitors}, base=BARE,
-                   ratios=("ns",), seconds=0.2)
+    return Subject(name, title, "program", {BARE: built("switch", "ours", "SECONDS"), **competitors, **(more or {})},
+                   base=BARE, ratios=("ns",), seconds=seconds)
+
+
+BESIDE = ("beside",)  # with a second thread that sleeps: the shortcuts for processes of one thread do not apply
+MUTEX, RING = "pthread_mutex", "raw ring"
+
+
+def go(name, case, processors):
+    return Competitor([f"{PROGRAMS}/{name}_go", case, "SECONDS"], {"GOMAXPROCS": str(processors)}, needs="Go")
+
+
+def measured(name, case, needs=""):
+    """A program of micro.h."""
+    return Competitor([f"{PROGRAMS}/{name}", case, "SECONDS", *BESIDE], needs=needs)
+
+
+def many_a_second(name, title, competitors, base, unit, **more):
+    """Wall time counts: what is measured sleeps, and its ends have a CPU each."""
+    return Subject(name, title, "program", competitors, ("per_second",), base, ("per_second",) if base else (),
+                   headings={"per_second": unit}, **{"options": {"cpu": None}, **more})
+
+
+def contended(count):
+    return many_a_second(f"lock contended, {count} threads",
+                         f"A lock that {count} threads want all the time, acquires a second", {
+        MUTEX: measured("lock_pthread", f"threads-{count}"),
+        "cordage": measured("lock", f"threads-{count}"),
+        "Go": go("lock", f"threads-{count}", 2),
+    }, MUTEX, "a second")
+
+
+def processes(size):
+    case = f"processes-{size}"
+    return many_a_second(f"queue processes, {size} bytes", f"Items of {size} bytes from one process to another", {
+        RING: measured("queue_raw", case),
+        "cordage": measured("queue", case),
+        "pipe": measured("queue_kernel", f"pipe-{size}"),
+        "POSIX mq": measured("queue_kernel", f"mq-{size}"),
+        "Boost.Interprocess": measured("queue_boost", case, "Boost"),
+        "ZeroMQ ipc": measured("queue_zmq", case, "ZeroMQ"),
+        "Python multiprocessing": python("queue_python", "Python", case, "SECONDS"),
+    }, RING, "items/s")
 
 
 SUBJECTS = [
@@ -136,6 +178,40 @@ SUBJECTS = [
     tasks("ping-pong, events", "A hand-over from task to task by events (a round trip is two)", "event"),
     tasks("ping-pong, queues", "A hand-over from task to task by queues of one item (a round trip is two)", "queue",
           ("pthreads, one CPU",)),
+    tasks("queue coroutines", "The same hand-over by queues, while a second thread of the process sleeps", "queue",
+          ("pthreads, one CPU",), beside=BESIDE),
+    tasks("event crowd", "An event that 1000 tasks wait for: set until all have run, for each of them", "crowd",
+          ("pthreads, one CPU",), {"Go, sync.Cond": Competitor([f"{PROGRAMS}/tasks_go", "crowd-cond", "SECONDS"],
+                                                               needs="Go")}, BESIDE, 0.5),
+    Subject("lock free", "Acquire and release of a lock that nobody else wants", "program", {
+        MUTEX: measured("lock_pthread", "local"),
+        "pthread_mutex, robust and shared": measured("lock_pthread", "robust"),
+        "cordage, local": measured("lock", "local"),
+        "cordage, shared": measured("lock", "shared"),
+        "Go": go("lock", "local", 2),
+    }, base=MUTEX, ratios=("ns",), seconds=0.2),
+    contended(2),
+    contended(4),
+    many_a_second("lock contended, 1000 coroutines",
+                  "A lock that 1000 coroutines of one loop want, one in 8 yields inside; acquires a second", {
+        "cordage": measured("lock", "coroutines"),
+        "Boost.Fiber": measured("lock_fiber", "coroutines", "Boost"),
+        "Go": go("lock", "coroutines", 1),
+        "Go, two at once": dataclasses.replace(go("lock", "coroutines", 2), options={"cpu": None}),
+    }, "", "a second", options={}),
+    many_a_second("queue threads", "Items of 8 bytes from one thread to another", {
+        RING: measured("queue_raw", "threads"),
+        "cordage": measured("queue", "threads"),
+        "Go channel": go("queue", "threads", 2),
+        "mutex and conditions": measured("queue_pthread", "threads"),
+        "GAsyncQueue": measured("queue_glib", "threads", "GLib"),
+        "Python queue.Queue": python("queue_python", "Python", "queue", "SECONDS"),
+        "Python SimpleQueue": python("queue_python", "Python", "simple", "SECONDS"),
+    }, RING, "items/s"),
+    processes(8),
+    processes(256),
+    Subject("sizes", "What the objects take of memory", "program", {"": built("sizes")}, (), rounds=1,
+            headings={"bytes": "bytes"}),
     echo("64 connections", connections=64),
     echo("1000 connections", THREADS, connections=1000),
     echo("10,000 connections", THREADS, {"seconds": 2, "rounds": 4, "long": True}, connections=10000),

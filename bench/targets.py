@@ -77,6 +77,25 @@ def tasks(name, text, bound):
                    ahead(name, "cordage", TASK_PEERS, "ns", False), ">", 1)]
 
 
+def contended(count):
+    subject = f"lock contended, {count} threads"
+    return [Target(f"Lock that {count} threads want, acquires a second, of pthread_mutex",
+                   one(subject, "cordage", "per_second/base"), ">=", 1),
+            Target("... of Go's", quotient(subject, "cordage", "Go", "per_second"), ">=", 1)]
+
+
+def processes(size):
+    subject = f"queue processes, {size} bytes"
+    return [Target(f"Queue between processes, {size} bytes, items a second, of the raw ring",
+                   one(subject, "cordage", "per_second/base"), ">=", 0.5),
+            Target("... ahead of the best of pipe, POSIX mq, Boost.Interprocess, ZeroMQ",
+                   ahead(subject, "cordage", ("pipe", "POSIX mq", "Boost.Interprocess", "ZeroMQ ipc"), "per_second",
+                         True), ">", 1),
+            Target("... of Python's multiprocessing.Queue",
+                   quotient(subject, "cordage", "Python multiprocessing", "per_second"), ">=", 20)]
+
+
+THREAD_QUEUES = ("Go channel", "mutex and conditions", "GAsyncQueue", "Python queue.Queue", "Python SimpleQueue")
 TARGETS = [
     *(target for cell in ("64 connections", "1000 connections", "10,000 connections") for target in echo(cell)),
     Target("CPU for a message at 60,000/s over 64 connections, of the raw loop",
@@ -92,6 +111,28 @@ TARGETS = [
     *tasks("start", "Start, run and join on one loop", 10),
     *tasks("ping-pong, events", "Hand-over of two tasks by events", 8),
     *tasks("ping-pong, queues", "Hand-over of two tasks by queues", 8),
+    Target("Hand-over by queues beside a second thread, of the bare switch",
+           one("queue coroutines", "cordage", "ns/base"), "<=", 12),
+    Target("... ahead of the best of Boost.Fiber and Go",
+           ahead("queue coroutines", "cordage", ("Boost.Fiber", "Go"), "ns", False), ">", 1),
+    Target("Event set for 1000 tasks, ahead of the best of Boost.Fiber, Go, asyncio, gevent",
+           ahead("event crowd", "cordage", ("Boost.Fiber", "Go", "Go, sync.Cond", "Python asyncio", "gevent"), "ns",
+                 False), ">", 1),
+    Target("Lock that nobody else wants, of pthread_mutex", one("lock free", "cordage, local", "ns/base"), "<=", 1.2),
+    Target("... shared, of local", quotient("lock free", "cordage, shared", "cordage, local", "ns"), "<=", 1.5),
+    *contended(2),
+    *contended(4),
+    Target("Lock that 1000 coroutines want, acquires a second, of the best of Boost.Fiber and Go",
+           ahead("lock contended, 1000 coroutines", "cordage", ("Boost.Fiber", "Go", "Go, two at once"), "per_second",
+                 True), ">=", 1),
+    Target("Queue between threads, items a second, of the raw ring", one("queue threads", "cordage", "per_second/base"),
+           ">=", 0.8),
+    Target("... ahead of the best of Go, mutex and conditions, GLib, Python",
+           ahead("queue threads", "cordage", THREAD_QUEUES, "per_second", True), ">", 1),
+    *processes(8),
+    *processes(256),
+    Target("Size of a lock", one("sizes", "cord_lock", "bytes"), "<=", 16, " bytes", "{:,.0f}"),
+    Target("Size of an event", one("sizes", "cord_event", "bytes"), "<=", 32, " bytes", "{:,.0f}"),
     Target("Memory of a coroutine parked in sleep, 1,000,000 alive", one("memory", "cordage, in cord_sleep", "bytes"),
            "<=", 4505, " bytes", "{:,.0f}"),
     Target("... in recv, for each of 19,000 connections", one("memory", "cordage, in cord_recv, {backend}", "bytes"),

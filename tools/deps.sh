@@ -55,6 +55,8 @@ if [ "$group" = bench ]; then
     need libboost-dev header_there boost/version.hpp
     need libboost-context-dev library_there boost_context
     need libboost-fiber-dev library_there boost_fiber
+    need libglib2.0-dev library_there glib-2.0
+    need libzmq3-dev header_there zmq.h
     need golang-go command_there go
     need python3-gevent python_there gevent
     need gnuplot-nox command_there gnuplot
