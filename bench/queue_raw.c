@@ -2,6 +2,7 @@
  *
  *   threads, processes-8, processes-256  a ring for any number of putters and getters: each cell has a turn, which says
  *                                        for whom it is ready. One compare-and-swap and one line of the cache an item
+ *   messages                             1 MiB copied in and out, by one thread: the least that a queue does
  *
  * Who finds a ring full or empty looks again for a moment and then sleeps on a futex, the bell, whose bit 0 says that
  * somebody sleeps there. No deadline, no cancelling, no end, and whoever dies takes the ring with him.
@@ -181,10 +182,32 @@ static void processes_256(long count)
     run(pair_processes, put_256, get_256, PAIR_LARGE, count);
 }
 
+/* Through a shared buffer of as many messages as the queue has room for, so that each is as cold as there. */
+static void messages(long count)
+{
+    enum { MESSAGE = 1 << 20, MESSAGES = 4 };
+    char *in = calloc(1, MESSAGE), *out = calloc(1, MESSAGE), *between = room(MESSAGES * MESSAGE);
+    micro_check(in && out, "no memory");
+    for (long i = 0; i < count; i++) {
+        char *slot = between + i % MESSAGES * MESSAGE;
+        pair_number(in, i);
+        pair_number(in + MESSAGE - PAIR_SMALL, i);
+        memcpy(slot, in, MESSAGE);
+        memcpy(out, slot, MESSAGE);
+        pair_expect(out, i);
+        pair_expect(out + MESSAGE - PAIR_SMALL, i);
+    }
+    munmap(between, MESSAGES * MESSAGE);
+    free(in);
+    free(out);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct micro_case cases[] = {
-        { "threads", threads }, { "processes-8", processes_8 }, { "processes-256", processes_256 }, { NULL, NULL }
-    };
+    static const struct micro_case cases[] = { { "threads", threads },
+                                               { "processes-8", processes_8 },
+                                               { "processes-256", processes_256 },
+                                               { "messages", messages },
+                                               { NULL, NULL } };
     return micro_main(cases, argc, argv);
 }

@@ -210,6 +210,10 @@ SUBJECTS = [
     }, RING, "items/s"),
     processes(8),
     processes(256),
+    many_a_second("queue messages", "Messages of 1 MiB from one process to another", {
+        "raw, two copies": measured("queue_raw", "messages"),
+        "cordage": measured("queue", "messages"),
+    }, "raw, two copies", "MiB/s"),
     Subject("sizes", "What the objects take of memory", "program", {"": built("sizes")}, (), rounds=1,
             headings={"bytes": "bytes"}),
     echo("64 connections", connections=64),

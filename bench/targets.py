@@ -131,6 +131,8 @@ TARGETS = [
            ahead("queue threads", "cordage", THREAD_QUEUES, "per_second", True), ">", 1),
     *processes(8),
     *processes(256),
+    Target("Messages of 1 MiB between processes, bytes a second, of two copies",
+           one("queue messages", "cordage", "per_second/base"), ">=", 0.8),
     Target("Size of a lock", one("sizes", "cord_lock", "bytes"), "<=", 16, " bytes", "{:,.0f}"),
     Target("Size of an event", one("sizes", "cord_event", "bytes"), "<=", 32, " bytes", "{:,.0f}"),
     Target("Memory of a coroutine parked in sleep, 1,000,000 alive", one("memory", "cordage, in cord_sleep", "bytes"),
