@@ -5,9 +5,9 @@
  * A try that can be done then first ends the wait itself, and only if that goes well takes anything: so what happens is
  * this try, or what another task did to an earlier node, and never both. After it all other nodes are taken out.
  *
- * A descriptor only hints that it is ready: the answer is then to go round again. The turn of a socket's direction,
- * which readers hold too, is taken by the first look and kept to the end; while another task has it, the node waits for
- * the turn, which is a hint as well.
+ * A descriptor, and an object of several processes, only hints that it is ready: the answer is then to go round again.
+ * The turn of a socket's direction, which readers hold too, is taken by the first look and kept to the end; while
+ * another task has it, the node waits for the turn, which is a hint as well.
  *
  * THE INVARIANT: a call answers with exactly one thing done, or with none; when it returns, no node is in any list, and
  * no turn is its own.
@@ -23,6 +23,7 @@
 #include "net/socket.h"
 #include "rt/io.h"
 #include "rt/park.h"
+#include "rt/words.h"
 #include "sync/select.h"
 #include "sync/shared.h"
 
@@ -30,10 +31,13 @@ _Static_assert((int)CORD_CHOICES <= (int)CORDI_IO_WATCHES, "each may be a socket
 
 enum { AGAIN = INT_MIN }; /* an answer: nothing yet, look at all once more */
 
-/* One choice in one call. The rest is a socket's. */
+/* One choice in one call. What comes after `words` is a socket's. */
 struct place {
     cord_choice *choice;
     struct cordi_waiter node;
+    bool shared;
+    struct cordi_word_wait words; /* of a shared object, while it is waited for */
+    uint64_t since;      /* how often a shared event had been set when the call began to wait, and 1; 0: not yet */
     struct cordi_io *io; /* entered; NULL: not yet */
     enum cordi_direction direction;
     bool turn;                                                     /* is ours */
@@ -101,12 +105,54 @@ static void put_socket(struct place *place)
     cordi_io_put(place->io);
 }
 
+/* ---- objects of several processes: waited for at words of memory ---- */
+
+static bool is_shared(const cord_choice *choice)
+{
+    return (choice->get != NULL && cordi_is_shared((const uint64_t *)&choice->get->word)) ||
+           (choice->put != NULL && cordi_is_shared((const uint64_t *)&choice->put->word)) ||
+           (choice->event != NULL && cordi_is_shared(&choice->event->word)) ||
+           (choice->sem != NULL && cordi_is_shared(&choice->sem->word));
+}
+
+static int try_shared(const struct place *place)
+{
+    const cord_choice *choice = place->choice;
+    if (choice->event != NULL)
+        return cordi_shared_event_is_set(choice->event) ||
+                       (place->since != 0 && place->since != cordi_shared_event_count(choice->event) + 1)
+                   ? 0
+                   : -EAGAIN;
+    if (choice->sem != NULL)
+        return cordi_shared_sem_try(choice->sem);
+    return cordi_shared_queue_try(choice->get != NULL ? choice->get : choice->put, choice->item, choice->put != NULL);
+}
+
+static int list_shared(struct place *place)
+{
+    const cord_choice *choice = place->choice;
+    struct cordi_word_wait *words = &place->words;
+    if (choice->event != NULL && place->since == 0)
+        place->since = cordi_shared_event_count(choice->event) + 1;
+    int rc = choice->event != NULL ? cordi_shared_event_listen(choice->event, &words->sleep)
+             : choice->sem != NULL ? cordi_shared_sem_listen(choice->sem, &words->sleep)
+             : choice->get != NULL ? cordi_shared_queue_listen(choice->get, false, &words->sleep)
+                                   : cordi_shared_queue_listen(choice->put, true, &words->sleep);
+    words->node = &place->node;
+    if (rc != 0 && cordi_words_add(words) == 0)
+        return -EAGAIN;
+    place->waits = rc != 0 ? FOR_A_MILLISECOND : NOWHERE; /* more words than can be watched */
+    return rc == 0 && cordi_wait_claim() ? AGAIN : -EAGAIN;
+}
+
 /* ---- each thing ---- */
 
 /* As sync/select.h says, and AGAIN, with the wait ended. */
 static int try_one(struct place *place, struct cordi_waiter *node)
 {
     const cord_choice *choice = place->choice;
+    if (place->shared)
+        return node == NULL ? try_shared(place) : list_shared(place);
     if (choice->get != NULL)
         return cordi_queue_try(choice->get, choice->item, false, node);
     if (choice->put != NULL)
@@ -123,7 +169,9 @@ static int try_one(struct place *place, struct cordi_waiter *node)
 static void leave_one(struct place *place)
 {
     const cord_choice *choice = place->choice;
-    if (choice->get != NULL || choice->put != NULL)
+    if (place->shared)
+        cordi_words_remove(&place->words);
+    else if (choice->get != NULL || choice->put != NULL)
         cordi_queue_leave(choice->get != NULL ? choice->get : choice->put, &place->node);
     else if (choice->event != NULL)
         cordi_event_leave(choice->event, &place->node);
@@ -139,6 +187,8 @@ static void leave_one(struct place *place)
 static int was_claimed(struct place *place)
 {
     const cord_choice *choice = place->choice;
+    if (place->shared)
+        return AGAIN;
     if (of_socket(choice)) {
         if (place->waits == FOR_TURN)
             place->turn = place->node.item == NULL; /* else it is being closed */
@@ -224,15 +274,6 @@ static int wait_for_one(struct place *places, size_t count, cord_deadline deadli
 
 /* ---- the call ---- */
 
-/* These are waited for in the kernel, at words of memory: no node can be linked there. */
-static bool is_shared(const cord_choice *choice)
-{
-    return (choice->get != NULL && cordi_is_shared((const uint64_t *)&choice->get->word)) ||
-           (choice->put != NULL && cordi_is_shared((const uint64_t *)&choice->put->word)) ||
-           (choice->event != NULL && cordi_is_shared(&choice->event->word)) ||
-           (choice->sem != NULL && cordi_is_shared(&choice->sem->word));
-}
-
 static int prepare(struct place *place, cord_choice *choice)
 {
     const cord_queue *queue = choice->get != NULL ? choice->get : choice->put;
@@ -244,9 +285,10 @@ static int prepare(struct place *place, cord_choice *choice)
         return cordi_fail(-EINVAL, "select: a queue of messages is no choice");
     if (queue != NULL && choice->item == NULL)
         return cordi_fail(-EINVAL, "select: the choice of a queue has no item");
-    if (is_shared(choice))
-        return cordi_fail(-EOPNOTSUPP, "select: an object made with CORD_SHARED is no choice");
     place->choice = choice;
+    place->shared = is_shared(choice);
+    place->since = 0;
+    cordi_list_init(&place->words.link);
     place->io = NULL;
     place->direction = choice->writable.id != 0 ? CORDI_WRITE : CORDI_READ;
     place->turn = false;

@@ -116,8 +116,12 @@ void cordi_shared_queue_shutdown(cord_queue *queue, bool immediate);
 /* sync/shared.c: memory for an object, whose name is for the sentence of a failure. */
 int cordi_shared_object_new(void **ret, size_t size, const char *name);
 
-/* For a wait at several objects: 0: what is wanted may be there now; -EAGAIN: not yet, and *sleep says what to sleep on
- * (with cordi_words_add). -EPIPE as from put and get. A listener that leaves needs to say nothing. */
+/* For a wait at several objects. try: 0, -EAGAIN, -EPIPE; no sentence is left. listen: 0: what is wanted may be there
+ * now; -EAGAIN: not yet, and *sleep says what to sleep on (with cordi_words_add). -EPIPE as from put and get. A
+ * listener that leaves needs to say nothing. */
+uint64_t cordi_shared_event_count(const cord_event *event); /* how often it was set */
+int cordi_shared_sem_try(cord_sem *sem);
+int cordi_shared_queue_try(cord_queue *queue, void *item, bool put);
 int cordi_shared_event_listen(cord_event *event, struct cordi_sleep *sleep);
 int cordi_shared_sem_listen(cord_sem *sem, struct cordi_sleep *sleep);
 int cordi_shared_queue_listen(cord_queue *queue, bool put, struct cordi_sleep *sleep);

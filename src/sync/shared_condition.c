@@ -113,6 +113,13 @@ int cordi_shared_condition_notify(cord_condition *base, uint32_t count)
 
 /* --- without it --- */
 
+static void lock_own(struct cordi_shared_own *own)
+{
+    cordi_spin_lock(&own->bits, 1);
+    if (own->followers.next == NULL)
+        cordi_list_init(&own->followers);
+}
+
 /* With the bit: claims the followers that are served, and when nobody leads any more one to look after that. */
 static void claim_followers(struct cordi_shared_own *own, struct cordi_list *claimed)
 {
@@ -134,7 +141,7 @@ static void look_at_followers(struct cordi_shared_own *own, bool lead)
 {
     struct cordi_list claimed;
     cordi_list_init(&claimed);
-    cordi_spin_lock(&own->bits, 1);
+    lock_own(own);
     own->led = own->led && lead;
     claim_followers(own, &claimed);
     cordi_spin_unlock(&own->bits, 1);
@@ -146,9 +153,7 @@ enum role { LEADS, FOLLOWS, IS_SERVED };
 static enum role choose_role(struct cordi_shared_own *own, struct follower *follower)
 {
     enum role role = IS_SERVED;
-    cordi_spin_lock(&own->bits, 1);
-    if (own->followers.next == NULL)
-        cordi_list_init(&own->followers);
+    lock_own(own);
     if (!served(follower->ticket)) {
         role = own->led ? FOLLOWS : LEADS;
         own->led = true;
@@ -178,7 +183,7 @@ static int follow(struct cordi_shared_own *own, struct follower *follower, cord_
 {
     int rc = cordi_park(deadline);
     if (rc < 0) {
-        cordi_spin_lock(&own->bits, 1);
+        lock_own(own);
         cordi_list_remove(&follower->node.link);
         cordi_spin_unlock(&own->bits, 1);
     }

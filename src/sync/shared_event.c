@@ -82,6 +82,11 @@ int cordi_shared_event_wait(cord_event *event, cord_deadline deadline)
     return rc;
 }
 
+uint64_t cordi_shared_event_count(const cord_event *event)
+{
+    return atomic_load((const _Atomic uint64_t *)&event->changes) >> 32;
+}
+
 int cordi_shared_event_listen(cord_event *event, struct cordi_sleep *sleep)
 {
     uint32_t deaths = cordi_deaths();

@@ -192,6 +192,13 @@ size_t cordi_shared_queue_size(const cord_queue *queue)
     return (size_t)cordi_store_size(shared(queue));
 }
 
+int cordi_shared_queue_try(cord_queue *queue, void *item, bool put)
+{
+    struct move move = { put ? CORDI_PUTTERS : CORDI_GETTERS, item, item, 0 };
+    ssize_t rc = once(shared(queue), &move, CORD_NOWAIT);
+    return rc < 0 ? (int)rc : 0;
+}
+
 int cordi_shared_queue_listen(cord_queue *queue, bool put, struct cordi_sleep *sleep)
 {
     return listen(shared(queue), put ? CORDI_PUTTERS : CORDI_GETTERS, 0, sleep, CORD_FOREVER);

@@ -85,6 +85,11 @@ int cordi_shared_sem_release(cord_sem *sem, uint32_t count)
     return 0;
 }
 
+int cordi_shared_sem_try(cord_sem *sem)
+{
+    return try_take(sem) ? 0 : -EAGAIN;
+}
+
 int cordi_shared_sem_listen(cord_sem *sem, struct cordi_sleep *sleep)
 {
     uint32_t deaths = cordi_deaths();

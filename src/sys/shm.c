@@ -49,6 +49,8 @@ static bool reserve_both(size_t size)
 {
     char *shared = reserve(size, MAP_SHARED), *own = shared == NULL ? NULL : reserve(size, MAP_PRIVATE);
     if (own != NULL && madvise(own, size, MADV_WIPEONFORK) == 0) {
+        (void)madvise(shared, size, MADV_DONTDUMP); /* a core of 128 GiB, if sparse, is nobody's friend */
+        (void)madvise(own, size, MADV_DONTDUMP);
         window.shared = shared;
         window.own = own;
         window.size = size;

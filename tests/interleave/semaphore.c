@@ -98,7 +98,7 @@ static const struct model two_givers = {
     .name = "taker_and_two_givers",
     .tasks = { { "taker", take, FOR_EVER }, { "giver A", give, ONE }, { "giver B", give, ONE } },
     STATE,
-    .faults = { { "taker_does_not_look_again", "take_or_queue", "load(value_of(sem))", LIES, 0 },
+    .faults = { { "taker_does_not_look_again", "cordi_sem_try", "load(value_of(sem))", LIES, 0 },
                 { "permit_is_lost", "cord_sem_release", "(value_of(sem), value + count)", LOST, 0 },
                 { "lock_lets_two_in", "cordi_spin_lock", "(word, bit)", LIES, 0 } },
 };
@@ -106,7 +106,7 @@ static const struct model two_takers = {
     .name = "two_takers_and_a_giver",
     .tasks = { { "taker A", take, FOR_EVER }, { "taker B", take, FOR_EVER }, { "giver", give, TWO } },
     STATE,
-    .faults = { { "permit_is_taken_twice", "take_or_queue", "(value_of(sem), value - 1)", LOST, 0 },
+    .faults = { { "permit_is_taken_twice", "cordi_sem_try", "(value_of(sem), value - 1)", LOST, 0 },
                 { "ring_is_forgotten", "cordi_ring_lock", "load(word)", LIES, 0 } },
 };
 static const struct model deadline = {
