@@ -14,10 +14,9 @@
 struct board {
     cord_lock *lock;
     cord_rlock *rlock;
-    cord_condition *condition, *room;
-    int waiting, woken, items, put, got; /* under the lock */
+    cord_condition *condition;
+    int waiting, woken, items, asked; /* under the lock */
     int order[8];
-    _Atomic int notified, answered, stop;
     cord_deadline deadline;
 };
 
@@ -32,7 +31,6 @@ static struct board *setup(void)
     ok(cord_lock_new(&board->lock, flags()));
     ok(cord_rlock_new(&board->rlock, flags()));
     ok(cord_condition_new(&board->condition, flags()));
-    ok(cord_condition_new(&board->room, flags()));
     return board;
 }
 
@@ -43,10 +41,8 @@ static void teardown(struct board *board)
     if (!flags()) {
         ck_assert_uint_eq(board->lock->word, 0);
         ck_assert_uint_eq(board->condition->word, 0); /* no waiter left a trace */
-        ck_assert_uint_eq(board->room->word, 0);
     }
     cord_condition_free(board->condition);
-    cord_condition_free(board->room);
     cord_rlock_free(board->rlock);
     cord_lock_free(board->lock);
     cord_shared_free(board);
@@ -321,7 +317,7 @@ static int until_four(void *arg)
     struct board *board = arg;
     if (!cord_lock_held(board->lock))
         return -EDOM;
-    board->got++; /* how often it was asked */
+    board->asked++;
     return board->items < 0 ? -ENODATA : board->items == 4 ? 44 : 0;
 }
 
@@ -344,7 +340,7 @@ MODE_TEST(condition_wait_for_answers_the_predicate)
     cord_task *task = begin(wait_for_four, board, 0);
     for (int i = 1; i <= 4; i++) {
         int64_t end = soon().at;
-        for (lock_when_waiting(board, 1); board->got < i; lock_when_waiting(board, 1)) {
+        for (lock_when_waiting(board, 1); board->asked < i; lock_when_waiting(board, 1)) {
             unlock(board);
             ck_assert_int_lt(cord_now(), end);
             ok(cord_sleep(CORD_MILLISECOND));
@@ -354,11 +350,11 @@ MODE_TEST(condition_wait_for_answers_the_predicate)
         unlock(board);
     }
     join(task, 44);
-    is(board->got, 5);
+    is(board->asked, 5);
     join(begin(wait_for_four, board, 0), 44); /* without a wait */
     board->items = -1;
     join(begin(wait_for_four, board, 0), -ENODATA);
-    is(board->got, 7);
+    is(board->asked, 7);
     teardown(board);
 }
 ALSO_SHARED(condition_wait_for_answers_the_predicate)
@@ -366,7 +362,7 @@ ALSO_SHARED(condition_wait_for_answers_the_predicate)
 static int set_quietly(void *arg)
 {
     struct board *board = arg;
-    return board->got++ == 0 ? 0 : 9;
+    return board->asked++ == 0 ? 0 : 9;
 }
 
 /* [ConditionTests.test_waitfor_timeout] */
@@ -379,7 +375,7 @@ MODE_TEST(condition_wait_for_asks_once_more_when_time_is_up)
     is(cord_condition_wait_for(board->condition, board->lock, never, NULL, CORD_NOWAIT), -EAGAIN);
     is(cord_condition_wait_for(board->condition, board->lock, always, NULL, CORD_NOWAIT), 7);
     is(cord_condition_wait_for(board->condition, board->lock, set_quietly, board, cord_in(10 * CORD_MILLISECOND)), 9);
-    is(board->got, 2);
+    is(board->asked, 2);
     unlock(board);
     teardown(board);
 }
@@ -455,121 +451,6 @@ PLAIN_TEST(condition_with_a_lock_of_the_other_sort_answers_einval)
     is(cord_lock_release(shared), 0);
     cord_lock_free(shared);
 }
-
-enum { ITEMS = 500, ROOM = 3 };
-
-static int produce(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    for (int i = 0; i < ITEMS; i++) {
-        int rc = cord_lock_acquire(board->lock, CORD_FOREVER);
-        while (rc == 0 && board->items == ROOM)
-            rc = cord_condition_wait(board->room, board->lock, CORD_FOREVER);
-        if (rc < 0)
-            return rc;
-        board->items++;
-        board->put++;
-        if ((rc = cord_condition_notify(board->condition, 1)) < 0 || (rc = cord_lock_release(board->lock)) < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int consume(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    for (int i = 0; i < ITEMS; i++) {
-        int rc = cord_lock_acquire(board->lock, CORD_FOREVER);
-        while (rc == 0 && board->items == 0)
-            rc = cord_condition_wait(board->condition, board->lock, CORD_FOREVER);
-        if (rc < 0)
-            return rc;
-        board->items--;
-        board->got++;
-        if ((rc = cord_condition_notify(board->room, 1)) < 0 || (rc = cord_lock_release(board->lock)) < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static cord_kind any_kind(int number)
-{
-    return mode.kind == CORD_PROCESS || number % 3 != 0 ? mode.kind : number % 2 ? CORD_THREAD : CORD_COROUTINE;
-}
-
-/* Notifies of one, and no more waits than items: any that were lost would leave tasks asleep. */
-MODE_TEST(condition_of_producers_and_consumers_loses_no_notify)
-{
-    struct board *board = setup();
-    struct job job = { board, 0 };
-    cord_task *tasks[8];
-    for (int i = 0; i < 8; i++)
-        tasks[i] = start_kind(any_kind(i), i % 2 ? produce : consume, &job, sizeof job);
-    for (int i = 0; i < 8; i++)
-        join(tasks[i], 0);
-    is(board->put, 4 * ITEMS);
-    is(board->got, 4 * ITEMS);
-    is(board->items, 0);
-    teardown(board);
-}
-ALSO_SHARED(condition_of_producers_and_consumers_loses_no_notify)
-
-/* Waits with deadlines that pass; cancelled at any moment. */
-static int storm(void *arg)
-{
-    struct job *job = arg;
-    struct board *board = job->board;
-    uint32_t seed = (uint32_t)job->number * 2654435761u;
-    int rc = 0;
-    while (rc != -ECANCELED && atomic_load(&board->stop) == 0) {
-        seed = seed * 1664525u + 1013904223u;
-        if (cord_lock_acquire(board->lock, CORD_FOREVER) != 0)
-            return -EDOM;
-        int inside = board->items++;
-        rc = cord_condition_wait(board->condition, board->lock, cord_in((seed >> 16) % 400 * CORD_MICROSECOND));
-        if (rc == 0)
-            atomic_fetch_add(&board->answered, 1);
-        board->items--;
-        if (cord_lock_release(board->lock) != 0 || inside < 0)
-            return -EDOM;
-        if (rc != 0 && rc != -ETIMEDOUT && rc != -ECANCELED)
-            return rc;
-    }
-    return rc == -ECANCELED ? rc : 0;
-}
-
-MODE_TEST(condition_storm_of_cancels_and_deadlines_spends_no_notify)
-{
-    enum { TASKS = 12 };
-    struct board *board = setup();
-    cord_task *tasks[TASKS];
-    cord_deadline end = cord_in(400 * CORD_MILLISECOND);
-    struct job job = { board, 0 };
-    for (; job.number < TASKS; job.number++)
-        tasks[job.number] = start_kind(any_kind(job.number), storm, &job, sizeof job);
-    for (; cord_left(end) > 0; job.number++) {
-        cord_task **task = &tasks[job.number % TASKS];
-        for (int i = 0; i < 3; i++) {
-            lock(board);
-            int rc = cord_condition_notify(board->condition, (uint32_t)(job.number + i) % 4);
-            ok(rc);
-            atomic_fetch_add(&board->notified, rc);
-            unlock(board);
-            ok(cord_sleep(200 * CORD_MICROSECOND));
-        }
-        cord_task_cancel(*task);
-        join(*task, -ECANCELED);
-        *task = start_kind(any_kind(job.number), storm, &job, sizeof job);
-    }
-    atomic_store(&board->stop, 1);
-    for (int i = 0; i < TASKS; i++)
-        join(tasks[i], 0);
-    ck_assert_int_gt(board->notified, 0);
-    is(board->answered, board->notified);
-    is(board->items, 0);
-    teardown(board);
-}
-ALSO_SHARED(condition_storm_of_cancels_and_deadlines_spends_no_notify)
 
 static int die_notifying(void *arg)
 {
@@ -688,8 +569,6 @@ int main(void)
         BOTH(condition_wait_for_answers_the_predicate), BOTH(condition_wait_for_asks_once_more_when_time_is_up),
         BOTH(condition_wait_rlock_gives_it_up_however_deep), BOTH(condition_with_another_lock_answers_einval),
         PLAIN(condition_with_a_lock_of_the_other_sort_answers_einval),
-        BOTH(condition_of_producers_and_consumers_loses_no_notify),
-        BOTH(condition_storm_of_cancels_and_deadlines_spends_no_notify),
         PLAIN(condition_lock_of_a_process_that_died_answers_owner_died),
         PLAIN(condition_of_epoll_loops_and_threads_wakes_in_order),
         PLAIN(condition_of_uring_loops_and_threads_wakes_in_order),

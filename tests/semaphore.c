@@ -9,8 +9,7 @@
 struct board {
     cord_sem *sem;
     _Atomic int had, inside, most, started, stop;
-    _Atomic long given;
-    int order[8]; /* by who has a permit, the only one */
+    _Atomic int order[8]; /* who got a permit */
     cord_deadline deadline;
 };
 

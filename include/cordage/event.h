@@ -43,18 +43,20 @@ CORD_API CORD_MUST_CHECK int cord_event_wait(cord_event *event, cord_deadline de
 
 typedef struct cord_barrier cord_barrier;
 
-/* Fails: -ENOMEM, -EINVAL (no parties). */
+/* Fails: -ENOMEM, -EINVAL (no parties, or over 2^31 - 1). */
 CORD_API CORD_MUST_CHECK int cord_barrier_new(cord_barrier **ret, uint32_t parties, int flags);
 CORD_API void cord_barrier_free(cord_barrier *barrier); /* nobody may wait there any more */
 
-/* What the last to come runs before all go on. When it answers below 0 the barrier breaks. Before the first wait. With
- * CORD_SHARED, arg is NULL or shared memory. */
+/* What the last to come runs before all go on. When it answers below 0 the barrier breaks. No wait ends while it runs,
+ * and its own wait there is -EDEADLK; it may abort and reset. Before the first wait. With CORD_SHARED, arg is NULL or
+ * shared memory. */
 CORD_API void cord_barrier_action(cord_barrier *barrier, cord_fn *action, void *arg);
 
 /* Waits until all parties have come: 0 for the first of them, parties - 1 for the last. A wait that ends otherwise
  * breaks the barrier for all: those who waited there answer CORD_EBROKEN, as does everybody until a reset. A process
- * that was killed there counts as one that came.
- * Fails: CORD_EBROKEN, -ETIMEDOUT, -EAGAIN (not the last one), -ECANCELED, and what the action answered. */
+ * that was killed there counts as one that came; killed in the action, it breaks the barrier.
+ * Fails: CORD_EBROKEN, -ETIMEDOUT, -ECANCELED, what the action answered, -EAGAIN (not the last one: then it has
+ * not come, and nothing breaks). A shared one also: -ENOMEM, -EMFILE, -ENOSPC. */
 CORD_API CORD_MUST_CHECK int cord_barrier_wait(cord_barrier *barrier, cord_deadline deadline);
 
 /* abort breaks it. reset makes it whole and empty; whoever waits there answers CORD_EBROKEN. */

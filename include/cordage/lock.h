@@ -95,7 +95,8 @@ CORD_API CORD_MUST_CHECK int cord_condition_wait_rlock(cord_condition *condition
                                                        cord_deadline deadline);
 
 /* Waits until predicate(arg), called with the lock held, is not 0: that answer. When time is up the predicate is asked
- * once more. Fails: as wait, and what the predicate answers below 0. Python: wait_for. */
+ * once more. That an owner died is not told: the predicate looks at what the lock guards.
+ * Fails: as wait, and what the predicate answers below 0. Python: wait_for. */
 CORD_API CORD_MUST_CHECK int cord_condition_wait_for(cord_condition *condition, cord_lock *lock, cord_fn *predicate,
                                                      void *arg, cord_deadline deadline);
 

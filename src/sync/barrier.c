@@ -84,7 +84,7 @@ static int stay(cord_barrier *barrier, uint64_t round, cord_deadline deadline)
 {
     int rc;
     do {
-        rc = cord_condition_wait(barrier->condition, barrier->lock, deadline);
+        rc = cordi_condition_wait(barrier->condition, barrier->lock, deadline, "a barrier");
         look_for_death(barrier, rc);
     } while (rc >= 0 && barrier->round == round);
     if (rc == -ETIMEDOUT || rc == -ECANCELED)

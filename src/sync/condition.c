@@ -39,14 +39,14 @@ static bool queue_up(cord_condition *condition, struct cordi_waiter *node, cord_
     return fits;
 }
 
-static int wait_local(cord_condition *condition, cord_lock *lock, cord_deadline deadline)
+static int wait_local(cord_condition *condition, cord_lock *lock, cord_deadline deadline, const char *what)
 {
     if (cordi_self_cancelled())
         return cordi_fail(-ECANCELED, "cancelled before waiting for a condition");
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, "condition: the call may not wait for a notify");
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a condition");
+    cordi_wait_begin(&node, CORDI_CANCELLABLE, what);
     if (!queue_up(condition, &node, lock)) {
         cordi_wait_abandon();
         return cordi_fail(-EINVAL, "condition: those who wait for it gave up another lock");
@@ -60,14 +60,20 @@ static int wait_local(cord_condition *condition, cord_lock *lock, cord_deadline 
     return rc;
 }
 
-int cord_condition_wait(cord_condition *condition, cord_lock *lock, cord_deadline deadline)
+int cordi_condition_wait(cord_condition *condition, cord_lock *lock, cord_deadline deadline, const char *what)
 {
     bool shared = cordi_is_shared(&condition->word);
     if (shared != cordi_is_shared(&lock->word))
         return cordi_fail(-EINVAL, "condition: one of it and the lock is shared, the other is local");
     if (!cordi_lock_mine(lock))
         return cordi_fail(-EPERM, "condition: the calling task does not hold the lock");
-    return shared ? cordi_shared_condition_wait(condition, lock, deadline) : wait_local(condition, lock, deadline);
+    return shared ? cordi_shared_condition_wait(condition, lock, deadline)
+                  : wait_local(condition, lock, deadline, what);
+}
+
+int cord_condition_wait(cord_condition *condition, cord_lock *lock, cord_deadline deadline)
+{
+    return cordi_condition_wait(condition, lock, deadline, "a condition");
 }
 
 int cord_condition_wait_for(cord_condition *condition, cord_lock *lock, cord_fn *predicate, void *arg,

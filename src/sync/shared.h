@@ -49,6 +49,9 @@ void cordi_lock_give(cord_lock *lock);
 /* sync/lock.c: the calling task holds this lock, local or shared. */
 bool cordi_lock_mine(const cord_lock *lock);
 
+/* sync/condition.c: cord_condition_wait() by another name in reports ("a barrier"); static. */
+int cordi_condition_wait(cord_condition *condition, cord_lock *lock, cord_deadline deadline, const char *what);
+
 /* What each process has of an object for itself: the same for all sorts, since the memory may serve another object
  * later. Zeros are ready. */
 struct cordi_shared_own {
