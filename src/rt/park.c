@@ -200,14 +200,37 @@ void cordi_wake_list(struct cordi_list *claimed)
     }
 }
 
+static void pause_for(unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++)
+#if defined __x86_64__ || defined __i386__
+        __builtin_ia32_pause();
+#elif defined __aarch64__
+        __asm__ volatile("isb" ::: "memory");
+#else
+        __asm__ volatile("" ::: "memory");
+#endif
+}
+
+bool cordi_look_again(unsigned *looks, bool in_a_coroutine_too)
+{
+    enum { LOOKS = 8 };
+    if (*looks == LOOKS || cordi_runtime.cpus <= 1 || (!in_a_coroutine_too && cordi_task_self()->loop != NULL))
+        return false;
+    pause_for(1u << (*looks)++);
+    return true;
+}
+
 /* Whoever holds the bit has a few instructions to go, unless it lost its CPU: then spinning only delays it. */
 void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit)
 {
     unsigned spins = 0;
     do
-        while (atomic_load_explicit(word, memory_order_relaxed) & bit)
+        while (atomic_load_explicit(word, memory_order_relaxed) & bit) {
+            pause_for(1u << (spins < 5 ? spins : 5));
             if (++spins % 64 == 0)
                 cordi_proc_yield();
+        }
     while (atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit);
 }
 

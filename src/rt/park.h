@@ -36,10 +36,10 @@ struct cord_task;
 
 /* One wait at one object; lives on the waiting task's stack. */
 struct cordi_waiter {
-    struct cordi_list link; /* the object's list, under the object's spin bit; self-linked when in none */
-    struct cord_task *task; /* who waits */
-    uint64_t number;        /* of the wait */
-    void *item;             /* the object's own use: where a value goes, or a flag of the waker to the waiter */
+    _Alignas(16) struct cordi_list link; /* the object's list, under the object's spin bit; self-linked when in none */
+    struct cord_task *task;              /* who waits */
+    uint64_t number;                     /* of the wait */
+    void *item; /* the object's own use: where a value goes, or a flag of the waker to the waiter */
 };
 
 enum { CORDI_CANCELLABLE = 0, CORDI_UNCANCELLABLE = 1 };
@@ -137,6 +137,12 @@ static inline void cordi_section_end(void)
     if (__builtin_expect(atomic_load_explicit(&cordi_section.late, memory_order_relaxed) != 0, 0) && depth == 0)
         cordi_section_finish();
 }
+
+/* For who would have to wait: a while before it looks again, a little longer each time, a few microseconds in all. To
+ * end the sleep of a CPU takes longer than most holders and partners do; and who looks all the time takes from them the
+ * cache line that they work on. False: enough, or other coroutines of the thread can run meanwhile, unless this one is
+ * to wait even so. Begin with 0 looks. */
+bool cordi_look_again(unsigned *looks, bool in_a_coroutine_too);
 
 /* A bit of a word as a short lock: spins, then lets the others of this CPU run. */
 void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit);

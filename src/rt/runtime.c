@@ -65,6 +65,7 @@ void cordi_runtime_begin(void)
     uint32_t fresh = 0;
     if (atomic_compare_exchange_strong(&cordi_runtime.ready, &fresh, 1)) {
         (void)cordi_proc_at_fork(before_fork, in_parent, in_child);
+        cordi_runtime.cpus = (uint32_t)cordi_proc_cpus();
         cordi_debug_start();
         cordi_overflow_start();
     }

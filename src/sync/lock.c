@@ -9,11 +9,11 @@
  * would keep the others of its loop out for ever.
  *
  * THE INVARIANT (no lost wake-up): while there are waiters in the ring, the lock is held, or a waiter that was claimed
- * by a release is on its way to take it. It holds because
+ * by a release is on its way to take it: WOKEN says so, and then a release wakes no other. It holds because
  *  - a waiter enters the ring only when it sees LOCKED, both under the spin bit, so the holder's release finds it;
- *  - a release with waiters claims one, or finds under the spin bit that all of them are leaving;
+ *  - a release with waiters claims one, or finds under the spin bit that one is on its way or all of them are leaving;
  *  - the claimed one has the lock (it was handed over, LOCKED never went), takes it, or sees it LOCKED again: then the
- *    new holder's release does the same;
+ *    new holder's release does the same, since WOKEN goes when it looks;
  *  - a waiter that timed out was not claimed, so it takes no wake and no lock with it.
  * While the spin bit is set only its owner writes the word.
  *
@@ -34,6 +34,7 @@
 #include "sync/shared.h"
 
 #define LOCKED CORDI_RING_FLAG
+#define WOKEN CORDI_RING_WOKEN
 
 static _Atomic uint64_t *word_of(cord_lock *lock)
 {
@@ -45,9 +46,10 @@ static _Atomic uint64_t *owner_of(cord_lock *lock)
     return (_Atomic uint64_t *)&lock->owner;
 }
 
+/* Guesses that nobody is there: to look first would fetch the cache line twice. */
 static bool try_take(cord_lock *lock)
 {
-    uint64_t now = atomic_load_explicit(word_of(lock), memory_order_relaxed);
+    uint64_t now = 0;
     while (!(now & (LOCKED | CORDI_RING_SPIN)))
         if (cordi_word_swap(word_of(lock), &now, now | LOCKED))
             return true;
@@ -62,6 +64,8 @@ static bool take_or_queue(cord_lock *lock, struct cordi_waiter *node, int losses
 {
     uint64_t now = cordi_ring_lock(word_of(lock));
     bool taken = !(now & LOCKED);
+    if (losses > 0)
+        now &= ~WOKEN;
     if (taken)
         now |= LOCKED;
     else if (node != NULL) {
@@ -75,8 +79,12 @@ static bool take_or_queue(cord_lock *lock, struct cordi_waiter *node, int losses
 
 int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
 {
+    unsigned looks = 0;
     if (try_take(lock))
         return 0;
+    while (!cordi_nowait(deadline) && cordi_look_again(&looks, false))
+        if (!cord_lock_held(lock) && try_take(lock))
+            return 0;
     if (cordi_nowait(deadline))
         return take_or_queue(lock, NULL, 0, false) ? 0
                                                    : cordi_fail(-EAGAIN, "lock: it is held, and the call may not wait");
@@ -99,6 +107,27 @@ int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
     }
 }
 
+/* With the spin bit: takes the one to be woken out of the ring, or NULL. One is enough: while it is on its way only one
+ * that starves is woken, and that one gets the lock. */
+static struct cord_task *claim_next(cord_lock *lock, uint64_t *now)
+{
+    struct cordi_waiter *first;
+    while ((first = cordi_ring_first(*now)) != NULL) {
+        struct cord_task *task = first->task;
+        bool starving = first->item == lock;
+        if (!starving && *now & WOKEN)
+            return NULL;
+        *now = cordi_ring_remove(*now, first);
+        if (!cordi_waiter_claim(first))
+            continue;
+        if (starving)
+            first->item = lock;
+        *now |= starving ? LOCKED : WOKEN;
+        return task;
+    }
+    return NULL;
+}
+
 /* False: nobody holds it. */
 static bool give(cord_lock *lock)
 {
@@ -107,21 +136,8 @@ static bool give(cord_lock *lock)
         return true;
     now = cordi_ring_lock(word_of(lock));
     bool held = (now & LOCKED) != 0;
-    struct cord_task *woken = NULL;
-    struct cordi_waiter *first;
     now &= ~LOCKED;
-    while (held && woken == NULL && (first = cordi_ring_first(now)) != NULL) {
-        struct cord_task *task = first->task;
-        bool starving = first->item == lock;
-        now = cordi_ring_remove(now, first);
-        if (!cordi_waiter_claim(first))
-            continue;
-        woken = task;
-        if (starving) {
-            first->item = lock;
-            now |= LOCKED;
-        }
-    }
+    struct cord_task *woken = held ? claim_next(lock, &now) : NULL;
     cordi_ring_unlock(word_of(lock), now);
     if (woken != NULL)
         cordi_wake(woken);

@@ -103,14 +103,24 @@ static int shut_down(bool put)
     return cordi_fail(-EPIPE, put ? "queue: it was shut down" : "queue: it was shut down, and is empty");
 }
 
+/* A look without the bit: whether a try could answer now. */
+static bool may_answer(const struct cordi_queue_local *queue, bool put)
+{
+    size_t count = cordi_queue_count(queue);
+    return put ? count < queue->base.capacity : count > 0;
+}
+
 static int transfer(struct cordi_queue_local *queue, void *item, bool put, cord_deadline deadline)
 {
     int rc = -EAGAIN;
+    unsigned looks = 0;
     if (cordi_self_cancelled())
         return cordi_fail(-ECANCELED, "cancelled before waiting for a queue");
-    size_t count = cordi_queue_count(queue);
-    if ((put ? count < queue->base.capacity : count > 0) || cordi_nowait(deadline))
+    if (may_answer(queue, put) || cordi_nowait(deadline))
         rc = once(queue, item, put, NULL);
+    while (rc == -EAGAIN && !cordi_nowait(deadline) && cordi_look_again(&looks, false))
+        if (may_answer(queue, put))
+            rc = once(queue, item, put, NULL);
     if (rc == 0)
         return 0;
     if (rc == -EAGAIN && cordi_nowait(deadline))

@@ -1,6 +1,6 @@
-/* sync/ring.h - the waiters of a lock or event, in one word: the address of the first one and three flags.
+/* sync/ring.h - the waiters of a lock or event, in one word: the address of the first one and four flags.
  *
- * A waiter is aligned to 8 bytes, so its address leaves three bits. The others hang on the first one as a ring in the
+ * A waiter is aligned to 16 bytes, so its address leaves four bits. The others hang on the first one as a ring in the
  * order they came; its `prev` is the last. The ring has no head of its own, so "self-linked" does not tell a lonely
  * waiter from one in no ring: that is what waiter.item says here.
  *
@@ -18,7 +18,8 @@
 #define CORDI_RING_FLAG ((uint64_t)1)   /* the object's state: locked, set */
 #define CORDI_RING_SPIN ((uint64_t)2)   /* the ring is being changed */
 #define CORDI_RING_SHARED ((uint64_t)4) /* the object is of the shared_*.c kind; nothing else here holds for it */
-#define CORDI_RING_BITS ((uint64_t)7)
+#define CORDI_RING_WOKEN ((uint64_t)8)  /* of a lock: one that was claimed is on its way to take it */
+#define CORDI_RING_BITS ((uint64_t)15)
 
 static inline uint64_t cordi_ring_lock(_Atomic uint64_t *word)
 {

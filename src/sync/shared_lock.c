@@ -32,7 +32,7 @@
 #define IDENTITY (~(WAITERS | DEAD | HANDED))
 
 #define NAP CORD_MILLISECOND
-enum { SPINS = 500, LOSSES = 8 }; /* about a microsecond: most holders need less */
+enum { LOSSES = 8 };
 
 /* Marks the word when it is still that owner's, and wakes all that sleep on it in any case. */
 static void bury(struct cordi_shared_lock *lock, uint64_t owner)
@@ -66,11 +66,12 @@ static int open_owner(struct cordi_shared_lock *lock, uint64_t seen)
 /* 0 or CORD_OWNER_DIED: taken. -EAGAIN: held. */
 static int try_take(struct cordi_shared_lock *lock)
 {
-    uint64_t now = atomic_load_explicit(&lock->state, memory_order_relaxed);
-    while ((now & PID) == 0)
+    uint64_t now = 0; /* a guess: to look first would fetch the cache line twice */
+    do
         if (atomic_compare_exchange_weak_explicit(&lock->state, &now, cordi_identity_self(), memory_order_acquire,
                                                   memory_order_relaxed))
             return now & DEAD ? CORD_OWNER_DIED : 0;
+    while ((now & PID) == 0);
     return -EAGAIN;
 }
 
@@ -161,8 +162,10 @@ static int take_in_turn(struct cordi_shared_lock *lock, cord_deadline deadline)
 static int take(struct cordi_shared_lock *lock, cord_deadline deadline)
 {
     int rc = -EAGAIN;
-    for (int i = 0; i < SPINS && rc == -EAGAIN; i++)
-        rc = try_take(lock);
+    unsigned looks = 0;
+    while (rc == -EAGAIN && cordi_look_again(&looks, true))
+        if ((atomic_load_explicit(&lock->state, memory_order_relaxed) & PID) == 0)
+            rc = try_take(lock);
     if (rc != -EAGAIN)
         return rc;
     rc = cordi_lock_take(&cordi_shared_own(lock)->gate[0], deadline, CORDI_UNCANCELLABLE);

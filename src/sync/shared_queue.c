@@ -83,6 +83,12 @@ static ssize_t once(struct cordi_shared_queue *queue, struct move *move, cord_de
     return done;
 }
 
+/* A look, with any lock or none. */
+static bool could(const struct cordi_shared_queue *queue, enum cordi_side side, size_t size)
+{
+    return closed(queue) || (side == CORDI_PUTTERS ? cordi_store_has_room(queue, size) : cordi_store_has_items(queue));
+}
+
 /* Says that somebody sleeps, and on what: the other side's bell. 0: it could be done now. */
 static int listen(struct cordi_shared_queue *queue, enum cordi_side side, size_t size, struct cordi_sleep *sleep,
                   cord_deadline deadline)
@@ -92,8 +98,7 @@ static int listen(struct cordi_shared_queue *queue, enum cordi_side side, size_t
     int rc = lock_side(queue, other, deadline);
     if (rc < 0)
         return rc;
-    bool can =
-        closed(queue) || (side == CORDI_PUTTERS ? cordi_store_has_room(queue, size) : cordi_store_has_items(queue));
+    bool can = could(queue, side, size);
     uint64_t bell = atomic_load_explicit(&queue->side[other].bell, memory_order_relaxed) | 1;
     if (!can)
         atomic_store(&queue->side[other].bell, bell);
@@ -103,13 +108,22 @@ static int listen(struct cordi_shared_queue *queue, enum cordi_side side, size_t
     return can ? 0 : -EAGAIN;
 }
 
+static ssize_t look_and_do(struct cordi_shared_queue *queue, struct move *move, cord_deadline deadline)
+{
+    ssize_t rc = -EAGAIN;
+    for (unsigned looks = 0; rc == -EAGAIN && cordi_look_again(&looks, false);)
+        if (could(queue, move->side, move->size))
+            rc = once(queue, move, deadline);
+    return rc;
+}
+
 static ssize_t wait_and_do(struct cordi_shared_queue *queue, struct move *move, cord_deadline deadline)
 {
     cord_lock *gate = &cordi_shared_own(queue)->gate[move->side];
     ssize_t rc = cordi_lock_take(gate, deadline, CORDI_CANCELLABLE);
     if (rc < 0)
         return rc;
-    while ((rc = once(queue, move, deadline)) == -EAGAIN) {
+    while ((rc = look_and_do(queue, move, deadline)) == -EAGAIN && (rc = once(queue, move, deadline)) == -EAGAIN) {
         struct cordi_sleep sleep;
         rc = listen(queue, move->side, move->size, &sleep, deadline);
         if (rc == -EAGAIN)
