@@ -133,6 +133,11 @@ MODE_TEST(list_tells_the_number_where_there_is_no_room)
     ck_assert_str_ne(one.name, "untouched");
 }
 
+struct foreigner {
+    char name[32];
+    _Atomic bool named;
+};
+
 static void *as_foreigner(void *arg)
 {
     char name[32];
@@ -143,7 +148,9 @@ static void *as_foreigner(void *arg)
     ck_assert_ptr_nonnull(info);
     is(info->kind, CORD_THREAD);
     is(info->thread_id, gettid());
-    memcpy(arg, name, sizeof name);
+    struct foreigner *self = arg;
+    memcpy(self->name, name, sizeof name);
+    self->named = true;
     wait_for_event(NULL);
     return NULL;
 }
@@ -152,21 +159,22 @@ static void *as_foreigner(void *arg)
 MODE_TEST(list_shows_threads_of_others_once_they_have_called)
 {
     pthread_t threads[2];
-    static char names[2][32];
-    memset(names, 0, sizeof names);
+    static struct foreigner foreigners[2];
     cord_event_clear(&go_on);
-    for (int i = 0; i < 2; i++)
-        is(pthread_create(&threads[i], NULL, as_foreigner, names[i]), 0);
     for (int i = 0; i < 2; i++) {
-        while (!is_there(names[i]) || !with_name(list(), names[i])->waits)
-            ok(cord_sleep(CORD_MILLISECOND));
-        ck_assert_str_eq(with_name(list(), names[i])->what, "an event");
+        foreigners[i].named = false;
+        is(pthread_create(&threads[i], NULL, as_foreigner, &foreigners[i]), 0);
     }
-    ck_assert_str_ne(names[0], names[1]);
+    for (int i = 0; i < 2; i++) {
+        while (!foreigners[i].named || !with_name(list(), foreigners[i].name)->waits)
+            ok(cord_sleep(CORD_MILLISECOND));
+        ck_assert_str_eq(with_name(list(), foreigners[i].name)->what, "an event");
+    }
+    ck_assert_str_ne(foreigners[0].name, foreigners[1].name);
     cord_event_set(&go_on);
     for (int i = 0; i < 2; i++) {
         is(pthread_join(threads[i], NULL), 0);
-        is(count_of(names[i]), 0);
+        is(count_of(foreigners[i].name), 0);
     }
 }
 

@@ -8,7 +8,8 @@
  * theirs: it begins on whichever loop has time for it, and stays there. What such tasks share needs a lock.
  *
  * CORD_DEBUG in the environment helps when a program stands still or misbehaves; a list with commas between:
- *   dump    SIGQUIT (Ctrl-\) logs every task: what it waits for and how long, where it was started; the program goes on
+ *   dump    SIGQUIT (Ctrl-\) logs every task: what it waits for and how long, who holds that lock and where it was
+ *           taken, where the task was started; the program goes on
  *   turns   a coroutine that kept its loop for more than 100 ms without waiting is logged
  *   stacks  how deep the stacks were used is logged at the end of cord_run()
  */

@@ -2,6 +2,7 @@
 #include "rt/records.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 static const int64_t PATIENCE = 200 * CORD_MILLISECOND; /* for a loop's answer */
 
-enum { TRIES = 4 };
+enum { TRIES = 4, TURNS = 5 };
 
 /* cordi_loop_debug.asked */
 enum { NOT_ASKED, ASKED, ANSWERED };
@@ -168,21 +169,24 @@ static bool keep_waiting(struct cordi_loop *loop, uint32_t seen, int64_t until)
 
 struct cordi_records *cordi_records_ask(struct cordi_loop *loop)
 {
-    int64_t until = cordi_clock_now() + PATIENCE;
+    int64_t until = cordi_clock_now() + TURNS * PATIENCE;
     uint32_t seen = NOT_ASKED;
     while (!atomic_compare_exchange_strong(&loop->debug.asked, &seen, ASKED)) { /* another one asks */
         if (!keep_waiting(loop, seen, until))
             return NULL;
         seen = NOT_ASKED;
     }
+    until = cordi_clock_now() + PATIENCE;
     cordi_fd_event_set(loop->host->wake_fd);
     while (atomic_load(&loop->debug.asked) == ASKED && keep_waiting(loop, ASKED, until)) {
     }
+    struct cordi_records *answer = NULL;
     seen = ASKED;
-    if (atomic_compare_exchange_strong(&loop->debug.asked, &seen, NOT_ASKED))
-        return NULL;
-    struct cordi_records *answer = loop->debug.answer;
-    atomic_store(&loop->debug.asked, NOT_ASKED);
+    if (!atomic_compare_exchange_strong(&loop->debug.asked, &seen, NOT_ASKED)) {
+        answer = loop->debug.answer;
+        atomic_store(&loop->debug.asked, NOT_ASKED);
+    }
+    cordi_futex_wake(&loop->debug.asked, INT_MAX, false);
     return answer;
 }
 
