@@ -1,65 +1,5 @@
 /* tests/select.c - cord_select(): the first of several things, in every kind; nothing else of the list happens. */
-#include "netkit.h"
-#include "waiting.h"
-
-#include <errno.h>
-#include <stdatomic.h>
-#include <string.h>
-
-enum { SIDES = 4, STORM = 200 };
-
-struct board {
-    cord_queue *a, *b;
-    cord_event *event;
-    cord_deadline deadline;
-    cord_task *waiter;
-    cord_socket socket;
-    _Atomic int seen[SIDES][STORM]; /* put, and not got */
-    _Atomic int done;
-};
-
-struct job {
-    struct board *board;
-    int number;
-};
-
-static struct board *setup(size_t capacity)
-{
-    struct board *board = board_new(sizeof *board);
-    ok(cord_queue_new(&board->a, sizeof(int), capacity, flags()));
-    ok(cord_queue_new(&board->b, sizeof(int), capacity, flags()));
-    ok(cord_event_new(&board->event, flags()));
-    board->deadline = soon();
-    board->waiter = cord_task_self();
-    return board;
-}
-
-static void teardown(struct board *board)
-{
-    if (!flags())
-        ck_assert_uint_le(board->event->word, 1); /* no waiter left a trace */
-    cord_queue_free(board->a);
-    cord_queue_free(board->b);
-    cord_event_free(board->event);
-    cord_shared_free(board);
-}
-
-static int put(cord_queue *queue, int number)
-{
-    return cord_queue_put(queue, &number, soon());
-}
-
-static int get_now(cord_queue *queue)
-{
-    int number = -1;
-    int rc = cord_queue_get(queue, &number, CORD_NOWAIT);
-    return rc < 0 ? rc : number;
-}
-
-static cord_task *beside(cord_fn *fn, struct board *board, int number)
-{
-    return start(fn, &(struct job){ board, number }, sizeof(struct job));
-}
+#include "selecting.h"
 
 /* --- what is ready --- */
 
@@ -151,31 +91,6 @@ MODE_TEST(select_refuses_what_is_no_choice)
 ALSO_SHARED(select_refuses_what_is_no_choice)
 
 /* --- one that waits --- */
-
-enum { PUT_A, PUT_B, GET_A, GET_B, SET_AND_CLEAR, SHUT_DOWN_A, SHUT_DOWN_B, DEEDS };
-
-static int when_it_waits(void *arg)
-{
-    struct job *job = arg;
-    struct board *board = job->board;
-    int number = 40 + job->number;
-    eventually(waits, board->waiter);
-    switch (job->number) {
-    case PUT_A:
-    case PUT_B:
-        return cord_queue_put(job->number == PUT_A ? board->a : board->b, &number, soon());
-    case GET_A:
-    case GET_B:
-        return cord_queue_get(job->number == GET_A ? board->a : board->b, &number, soon());
-    case SET_AND_CLEAR:
-        cord_event_set(board->event);
-        cord_event_clear(board->event);
-        return 0;
-    default:
-        cord_queue_shutdown(job->number == SHUT_DOWN_A ? board->a : board->b, false);
-        return 0;
-    }
-}
 
 MODE_TEST(select_that_waits_gets_what_comes_first)
 {
@@ -328,6 +243,7 @@ MODE_TEST(select_of_a_crowd_wakes_all_for_an_event_and_one_for_an_item)
     struct board *board = setup(1);
     static cord_task *tasks[CROWD];
     int many = crowd(), sum = 0;
+    board->deadline = CORD_FOREVER; /* they all wait, however long it takes to start them */
     for (int i = 0; i < many; i++)
         tasks[i] = beside(select_three, board, 0);
     for (int i = 0; i < many; i++)
@@ -382,252 +298,50 @@ MODE_TEST(select_of_a_task_waits_for_its_end)
     teardown(board);
 }
 
-/* --- sockets --- */
+/* --- the semaphore --- */
 
-static int send_when_it_waits(void *arg)
+struct permits {
+    cord_sem *sem;
+    cord_task *waiter;
+};
+
+static int release_when_it_waits(void *arg)
 {
-    struct board *board = ((struct job *)arg)->board;
-    eventually(waits, board->waiter);
-    ssize_t rc = cord_send_all(board->socket, "hello\nyou", 9, soon());
-    return rc < 0 ? (int)rc : 0;
+    struct permits *permits = arg;
+    eventually(waits, permits->waiter);
+    return cord_sem_release(permits->sem, 2);
 }
 
-MODE_TEST(select_of_a_socket_waits_for_data)
+MODE_TEST(select_of_a_semaphore_takes_one_permit)
 {
-    cord_socket pair[2], listener, client = { 0 }, got = { 0 };
-    char address[CORD_ADDRESS_TEXT], buf[32];
     struct board *board = setup(1);
-    connected_pair(pair);
-    cord_choice choices[] = { { .readable = pair[1] }, { .readable = pair[0] } };
+    struct permits permits = { NULL, cord_task_self() };
+    int x = -1;
+    ok(cord_sem_new(&permits.sem, 1, 0, flags()));
+    cord_choice choices[] = { { .get = board->a, .item = &x }, { .sem = permits.sem } };
+    is(cord_select(choices, 2, CORD_NOWAIT), 1);
+    is(choices[1].result, 0);
+    is(cord_sem_value(permits.sem), 0);
     is(cord_select(choices, 2, CORD_NOWAIT), -EAGAIN);
     is(cord_select(choices, 2, cord_in(5 * CORD_MILLISECOND)), -ETIMEDOUT);
-    board->socket = pair[1];
-    cord_task *other = beside(send_when_it_waits, board, 0);
+    cord_task *other = start(release_when_it_waits, &permits, sizeof permits);
     is(cord_select(choices, 2, soon()), 1);
-    is(choices[1].result, 0);
     join(other, 0);
-    is(cord_select(choices, 2, CORD_NOWAIT), 1);
-    is(cord_read_line(pair[0], buf, sizeof buf, soon()), 6); /* the rest is kept by the socket */
-    is(cord_select(choices, 2, soon()), 1);
-    is(cord_recv(pair[0], buf, sizeof buf, CORD_NOWAIT), 3);
-    is(cord_select(choices, 2, CORD_NOWAIT), -EAGAIN);
-
-    listener = listen_anywhere(address, "tcp");
-    choices[0].readable = listener;
-    is(cord_select(choices, 2, CORD_NOWAIT), -EAGAIN);
-    ok(cord_connect(&client, address, NULL, soon()));
+    is(cord_sem_value(permits.sem), 1);
+    ok(put(board->a, 6));
     is(cord_select(choices, 2, soon()), 0);
-    ok(cord_accept(listener, &got, NULL, CORD_NOWAIT));
-    cord_close(&pair[1]);
-    is(cord_select(choices, 2, soon()), 1); /* an end */
-    is(cord_recv(pair[0], buf, sizeof buf, CORD_NOWAIT), 0);
-    cord_close(&pair[0]);
-    cord_close(&client);
-    cord_close(&got);
-    cord_close(&listener);
-    teardown(board);
-}
-
-static int drain_when_it_waits(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    static char block[1 << 16];
-    eventually(waits, board->waiter);
-    for (ssize_t rc = 1; !atomic_load(&board->done);) {
-        rc = cord_recv(board->socket, block, sizeof block, cord_in(CORD_MILLISECOND));
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return (int)rc;
-    }
-    return 0;
-}
-
-MODE_TEST(select_of_a_full_socket_waits_for_room)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    connected_pair(pair);
-    cord_choice choices[] = { { .readable = pair[0] }, { .writable = pair[0] } };
-    is(cord_select(choices, 2, CORD_NOWAIT), 1);
-    fill(pair[0]);
-    is(cord_select(choices, 2, CORD_NOWAIT), -EAGAIN);
-    board->socket = pair[1];
-    cord_task *other = beside(drain_when_it_waits, board, 0);
-    is(cord_select(choices, 2, soon()), 1);
-    board->done = 1;
-    join(other, 0);
-    cord_close(&pair[0]);
-    cord_close(&pair[1]);
-    teardown(board);
-}
-
-MODE_TEST(select_of_a_socket_and_a_queue_takes_what_comes)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    char buf[32];
-    connected_pair(pair);
-    board->socket = pair[1];
-    for (int round = 0; round < 3; round++) {
-        int x = 0;
-        cord_choice choices[] = { { .get = board->a, .item = &x }, { .readable = pair[0] }, { .event = board->event } };
-        cord_task *other = beside(when_it_waits, board, PUT_A);
-        is(cord_select(choices, 3, soon()), 0);
-        is(x, 40 + PUT_A);
-        join(other, 0);
-        other = beside(send_when_it_waits, board, 0);
-        is(cord_select(choices, 3, soon()), 1);
-        is(cord_recv(pair[0], buf, sizeof buf, soon()), 9);
-        join(other, 0);
-        other = beside(when_it_waits, board, SET_AND_CLEAR);
-        is(cord_select(choices, 3, soon()), 2);
-        join(other, 0);
-    }
-    cord_close(&pair[0]);
-    cord_close(&pair[1]);
-    teardown(board);
-}
-ALSO_SHARED(select_of_a_socket_and_a_queue_takes_what_comes)
-
-static int close_when_it_waits(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    eventually(waits, board->waiter);
-    cord_close(&board->socket);
-    return 0;
-}
-
-MODE_TEST(select_of_a_closed_socket_answers_ebadf)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    connected_pair(pair);
-    cord_choice choices[] = { { .event = board->event }, { .readable = pair[0] } };
-    board->socket = pair[0];
-    if (mode.kind != CORD_PROCESS) { /* that closes a copy */
-        cord_task *other = beside(close_when_it_waits, board, 0);
-        is(cord_select(choices, 2, soon()), 1);
-        is(choices[1].result, -EBADF);
-        join(other, 0);
-    } else
-        cord_close(&board->socket);
-    choices[1].result = 0;
-    is(cord_select(choices, 2, CORD_NOWAIT), 1);
-    is(choices[1].result, -EBADF);
-    ck_assert_ptr_nonnull(strstr(cord_error_detail(), "closed"));
-    cord_close(&pair[1]);
-    teardown(board);
-}
-
-static int recv_one(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    char byte;
-    ssize_t rc = cord_recv(board->socket, &byte, 1, soon());
-    return rc == 1 ? byte : (int)rc;
-}
-
-/* The select waits for its turn: it counts the socket once the other call has ended. */
-MODE_TEST(select_of_a_socket_that_another_task_reads_waits_for_its_end)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    char byte;
-    if (mode.kind == CORD_PROCESS)
-        skip("turns are those of one process");
-    connected_pair(pair);
-    board->socket = pair[0];
-    cord_task *reader = beside(recv_one, board, 0);
-    eventually(waits, reader);
-    int x = 0;
-    cord_choice choices[] = { { .readable = pair[0] }, { .get = board->a, .item = &x } };
-    is(cord_select(choices, 2, CORD_NOWAIT), -EAGAIN);
-    cord_task *other = beside(when_it_waits, board, PUT_A);
-    is(cord_select(choices, 2, soon()), 1);
-    join(other, 0);
-    is(cord_send(pair[1], "x", 1, soon()), 1);
-    join(reader, 'x');
-
-    reader = beside(recv_one, board, 0);
-    eventually(waits, reader);
-    board->socket = pair[1];
-    other = beside(send_when_it_waits, board, 0); /* nine bytes: the reader takes the first */
+    is(x, 6);
+    is(cord_sem_value(permits.sem), 1);
+    is(cord_sem_acquire(permits.sem, CORD_NOWAIT), 0);
+    other = beside(when_it_waits, board, PUT_A);
     is(cord_select(choices, 2, soon()), 0);
-    join(reader, 'h');
     join(other, 0);
-    is(cord_recv(pair[0], &byte, 1, CORD_NOWAIT), 1);
-    is(byte, 'e');
-
-    board->socket = pair[0];
-    reader = beside(recv_one, board, 0);
-    join(reader, 'l');
-    cord_close(&pair[0]);
-    cord_close(&pair[1]);
+    ok(cord_sem_release(permits.sem, 1)); /* no node is left there that would take it */
+    is(cord_sem_value(permits.sem), 1);
+    cord_sem_free(permits.sem);
     teardown(board);
 }
-
-MODE_TEST(select_of_a_socket_closed_while_another_task_reads_answers_ebadf)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    if (mode.kind == CORD_PROCESS)
-        skip("turns are those of one process");
-    connected_pair(pair);
-    board->socket = pair[0];
-    cord_task *reader = beside(recv_one, board, 0);
-    eventually(waits, reader);
-    cord_choice choices[] = { { .event = board->event }, { .readable = pair[0] } };
-    cord_task *other = beside(close_when_it_waits, board, 0);
-    is(cord_select(choices, 2, soon()), 1);
-    is(choices[1].result, -EBADF);
-    join(reader, -EBADF);
-    join(other, 0);
-    cord_close(&pair[1]);
-    teardown(board);
-}
-
-static int send_and_put(void *arg)
-{
-    struct board *board = ((struct job *)arg)->board;
-    for (int i = 0; i < STORM; i++) {
-        int rc = (int)cord_send(board->socket, "x", 1, soon());
-        if (rc == 1)
-            rc = cord_queue_put(board->a, &i, soon());
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* An event of the socket that came together with an item is there for the next call, also one that waits first. */
-MODE_TEST(select_that_an_item_won_leaves_the_socket_its_data)
-{
-    cord_socket pair[2];
-    struct board *board = setup(1);
-    char buf[STORM];
-    int items = 0, bytes = 0, x;
-    connected_pair(pair);
-    board->socket = pair[1];
-    cord_task *other = start_kind(mode.kind == CORD_PROCESS ? CORD_PROCESS : CORD_THREAD, send_and_put,
-                                  &(struct job){ board, 0 }, sizeof(struct job));
-    while (items < STORM || bytes < STORM) {
-        cord_choice choices[] = { { .get = board->a, .item = &x }, { .readable = pair[0] } };
-        int first = cord_select(choices, 2, soon());
-        ok(first);
-        items += first == 0;
-        if (bytes < items || first == 1) {
-            ssize_t count = cord_recv(pair[0], buf, sizeof buf, soon());
-            ck_assert_int_gt(count, 0);
-            bytes += (int)count;
-        }
-    }
-    is(items, STORM);
-    is(bytes, STORM);
-    join(other, 0);
-    cord_close(&pair[0]);
-    cord_close(&pair[1]);
-    teardown(board);
-}
-ALSO_SHARED(select_that_an_item_won_leaves_the_socket_its_data)
+ALSO_SHARED(select_of_a_semaphore_takes_one_permit)
 
 /* --- nothing is lost --- */
 
@@ -805,12 +519,7 @@ int main(void)
         BOTH(select_cancelled_or_out_of_time_leaves_no_trace), BOTH(select_by_a_cancelled_task_takes_nothing),
         MODE(select_waits_in_line_with_those_who_get),
         BOTH(select_of_a_crowd_wakes_all_for_an_event_and_one_for_an_item), MODE(select_of_a_task_waits_for_its_end),
-        MODE(select_of_a_socket_waits_for_data), MODE(select_of_a_full_socket_waits_for_room),
-        BOTH(select_of_a_socket_and_a_queue_takes_what_comes), MODE(select_of_a_closed_socket_answers_ebadf),
-        MODE(select_of_a_socket_that_another_task_reads_waits_for_its_end),
-        MODE(select_of_a_socket_closed_while_another_task_reads_answers_ebadf),
-        BOTH(select_that_an_item_won_leaves_the_socket_its_data),
-        BOTH(select_storm_of_deadlines_and_cancels_conserves_items),
+        BOTH(select_of_a_semaphore_takes_one_permit), BOTH(select_storm_of_deadlines_and_cancels_conserves_items),
         PLAIN(select_storm_of_coroutines_and_threads_conserves_items),
         BOTH(select_of_two_that_put_and_get_at_once_trades_all), PLAIN(select_of_two_loops_and_threads_conserves_items),
         END);

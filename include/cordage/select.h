@@ -1,11 +1,10 @@
 /* cordage/select.h - waits for the first of several things: queues, events, semaphores, sockets.
  *
- *     cord_choice choices[] = {
- *         { .get = jobs, .item = &job },
- *         { .event = &stop },
- *         { .readable = control },
- *     };
- *     int first = cord_select(choices, 3, cord_in(CORD_SECOND));
+ *     int next(cord_queue *jobs, int *job, cord_event *stop, cord_socket control)
+ *     {
+ *         cord_choice choices[] = { { .get = jobs, .item = job }, { .event = stop }, { .readable = control } };
+ *         return cord_select(choices, 3, cord_in(CORD_SECOND));
+ *     }
  *
  * Only the first one happens: of the others nothing is taken and nothing lost. Of several that are ready when the call
  * begins it is the first in the list. Python has this for sockets (selectors) and for asyncio tasks (asyncio.wait with

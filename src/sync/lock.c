@@ -50,7 +50,7 @@ static _Atomic uint64_t *owner_of(cord_lock *lock)
 static bool try_take(cord_lock *lock)
 {
     uint64_t now = 0;
-    while (!(now & (LOCKED | CORDI_RING_SPIN)))
+    while (!(now & (LOCKED | CORDI_RING_SPIN | CORDI_RING_SHARED)))
         if (cordi_word_swap(word_of(lock), &now, now | LOCKED))
             return true;
     return false;
@@ -151,10 +151,10 @@ void cordi_lock_give(cord_lock *lock)
 
 int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 {
-    if (cordi_is_shared(&lock->word))
-        return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
     uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     if (!try_take(lock)) {
+        if (cordi_is_shared(&lock->word))
+            return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
         /* A release by another task clears owner before it frees the word, which is looked at first here. */
         if (deadline.at == 0 && atomic_load_explicit(word_of(lock), memory_order_acquire) & LOCKED &&
             atomic_load_explicit(owner_of(lock), memory_order_relaxed) == self)
@@ -171,13 +171,14 @@ int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 
 int cord_lock_release(cord_lock *lock)
 {
-    if (cordi_is_shared(&lock->word))
+    uint64_t now = LOCKED;
+    atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed); /* of a free one it is 0 */
+    if (cordi_word_swap(word_of(lock), &now, 0))
+        return 0;
+    if (now & CORDI_RING_SHARED)
         return cordi_shared_lock_release((struct cordi_shared_lock *)lock);
-    if (cord_lock_held(lock)) {
-        atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed);
-        if (give(lock))
-            return 0;
-    }
+    if (give(lock))
+        return 0;
     return cordi_fail(-EPERM, "lock: released, and nobody holds it");
 }
 

@@ -318,13 +318,17 @@ void cordi_shared_queue_shutdown(cord_queue *asked, bool immediate)
 int cordi_shared_queue_sort_by(cord_queue *asked, int (*compare)(const void *a, const void *b))
 {
     struct cordi_shared_queue *queue = shared(asked);
-    if (queue->order != CORDI_IN_ORDER && queue->order != CORDI_SORTED)
-        return cordi_fail(-EINVAL, "queue: messages and CORD_LIFO have an order of their own");
-    if (cordi_store_total(queue) != 0)
-        return cordi_fail(-EBUSY, "queue: it has had items already");
-    queue->compare = compare;
-    queue->order = CORDI_SORTED;
-    return 0;
+    int rc = lock_side(queue, CORDI_PUTTERS, CORD_FOREVER);
+    if (rc < 0)
+        return rc;
+    if (queue->order == CORDI_LAST || queue->order == CORDI_MESSAGES)
+        rc = cordi_fail(-EINVAL, "queue: messages and CORD_LIFO have an order of their own");
+    else if (cordi_store_size(queue) != 0)
+        rc = cordi_fail(-EBUSY, "queue: it has items, which are not sorted");
+    else
+        cordi_store_sort(queue, compare);
+    unlock_side(queue, CORDI_PUTTERS);
+    return rc;
 }
 
 int cordi_shared_queue_new(cord_queue **ret, size_t item_size, size_t capacity, int flags)

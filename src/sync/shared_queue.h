@@ -58,6 +58,9 @@ uint64_t cordi_store_size(const struct cordi_shared_queue *queue);
 uint64_t cordi_store_total(const struct cordi_shared_queue *queue);
 uint64_t cordi_store_count_mask(const struct cordi_shared_queue *queue);
 
+/* With the putters' lock, and it is empty and nobody else uses it yet. */
+void cordi_store_sort(struct cordi_shared_queue *queue, int (*compare)(const void *a, const void *b));
+
 /* With all locks: forgets what is there. The last holder has died: counts anew. */
 void cordi_store_drop(struct cordi_shared_queue *queue);
 void cordi_store_repair(struct cordi_shared_queue *queue);

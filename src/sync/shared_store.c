@@ -111,6 +111,17 @@ static ssize_t get_from_top(struct cordi_shared_queue *queue, void *item)
     return (ssize_t)queue->base.item_size;
 }
 
+/* What was put before counts on, as far as the position counts then. */
+void cordi_store_sort(struct cordi_shared_queue *queue, int (*compare)(const void *a, const void *b))
+{
+    if (queue->order == CORDI_IN_ORDER) {
+        move_to(queue, CORDI_PUTTERS, position(queue, CORDI_PUTTERS) << 32);
+        atomic_store(&queue->done, atomic_load(&queue->done) & LOW);
+    }
+    queue->compare = compare;
+    queue->order = CORDI_SORTED;
+}
+
 /* A number may have been stored or cleared, and the count not changed any more. */
 void cordi_store_repair(struct cordi_shared_queue *queue)
 {

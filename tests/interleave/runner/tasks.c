@@ -63,6 +63,8 @@ WEAK void cordi_thread_wake(struct cord_task *task)
     task->permit = CORDI_PERMIT;
 }
 
+WEAK struct cordi_runtime cordi_runtime; /* with no CPU to look again on */
+
 WEAK void cordi_proc_yield(void)
 {
     model_yield();
