@@ -146,6 +146,8 @@ MODE_TEST(queue_putters_of_messages_are_served_in_order_of_coming)
 
 MODE_TEST(queue_putter_of_a_message_that_leaves_lets_in_the_next)
 {
+    if (flags())
+        skip("between processes the fastest wins");
     struct board *board = setup_messages(200);
     is(put_size(board, 100, CORD_NOWAIT), 0);
     cord_task *large = waiter(board, put_message, 150), *small = waiter(board, put_message, 10);

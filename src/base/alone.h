@@ -72,7 +72,8 @@ static inline bool cordi_word_swap(_Atomic uint64_t *word, uint64_t *expected, u
     return true;
 }
 
-/* The same in one instruction, which a signal handler comes before or after. Without the lock prefix it costs a third. */
+/* The same in one instruction, which a signal handler comes before or after. Without the lock prefix it costs a third.
+ */
 static inline bool cordi_word_swap_at_once(_Atomic uint64_t *word, uint64_t *expected, uint64_t value)
 {
 #ifdef __x86_64__

@@ -128,13 +128,16 @@ static struct cord_task *claim_next(cord_lock *lock, uint64_t *now)
     return NULL;
 }
 
+static bool give_at_once(cord_lock *lock, uint64_t *now)
+{
+    *now = LOCKED;
+    return cordi_word_swap(word_of(lock), now, 0);
+}
+
 /* False: nobody holds it. */
 static bool give(cord_lock *lock)
 {
-    uint64_t now = LOCKED;
-    if (cordi_word_swap(word_of(lock), &now, 0))
-        return true;
-    now = cordi_ring_lock(word_of(lock));
+    uint64_t now = cordi_ring_lock(word_of(lock));
     bool held = (now & LOCKED) != 0;
     now &= ~LOCKED;
     struct cord_task *woken = held ? claim_next(lock, &now) : NULL;
@@ -146,7 +149,9 @@ static bool give(cord_lock *lock)
 
 void cordi_lock_give(cord_lock *lock)
 {
-    (void)give(lock);
+    uint64_t now;
+    if (!give_at_once(lock, &now))
+        (void)give(lock);
 }
 
 int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
@@ -171,9 +176,9 @@ int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 
 int cord_lock_release(cord_lock *lock)
 {
-    uint64_t now = LOCKED;
+    uint64_t now;
     atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed); /* of a free one it is 0 */
-    if (cordi_word_swap(word_of(lock), &now, 0))
+    if (give_at_once(lock, &now))
         return 0;
     if (now & CORDI_RING_SHARED)
         return cordi_shared_lock_release((struct cordi_shared_lock *)lock);

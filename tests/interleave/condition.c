@@ -164,7 +164,7 @@ static const struct model waiters = {
                 { "owner_is_not_noted", "cord_lock_acquire", "(owner_of(lock), self)", LOST, 0 },
                 { "take_is_torn", "try_take", "(word_of(lock), now | LOCKED)", TORN, 0 },
                 { "unlock_is_lost", "cordi_ring_unlock", "store(word, now)", LOST, 0 },
-                { "lock_is_kept", "give", "(word_of(lock), 0)", LOST, 0 } },
+                { "lock_is_kept", "give_at_once", "(word_of(lock), 0)", LOST, 0 } },
 };
 static const struct model deadline = {
     .name = "notify_and_a_deadline",

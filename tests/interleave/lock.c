@@ -98,7 +98,7 @@ static const struct model holders = {
                { "holder C", hold, (void *)&when_deep } },
     STATE,
     .faults = { { "take_is_torn", "try_take", "(word_of(lock), now | LOCKED)", TORN, 0 },
-                { "release_is_torn", "give", "(word_of(lock), 0)", TORN, 0 },
+                { "release_is_torn", "give_at_once", "(word_of(lock), 0)", TORN, 0 },
                 { "waiter_does_not_look_again", "cordi_ring_lock", "load(word)", LIES, LOCKED } },
 };
 static const struct model deadline = {
