@@ -27,7 +27,8 @@ KEPT = {
     "src/sys/ctx.c: listens": "whether valgrind is there; asked once",
     "src/sys/fault.c: explain": "what the handler of SIGSEGV calls; set once",
     "src/sys/stack.c: pool": "the slabs that stacks are cut from",
-    "src/sys/shm.c: window": "where the family's shared memory is; set once",
+    "src/sys/shm.c: cordi_shm_window": "where the family's shared memory is; set once",
+    "src/sys/shm.c: made": "whether it is set",
     "src/serve/text.c: lock": "guards the next",
     "src/serve/text.c: input": "the one socket on standard input",
 }

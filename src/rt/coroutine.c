@@ -78,9 +78,11 @@ void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 {
     task->loop = loop;
     (void)cordi_word_add(&loop->alive, 1);
+    cordi_section_begin();
     if (cordi_thread()->loop == loop)
         cordi_list_append(&loop->tasks, &task->peers);
     cordi_loop_wake(task);
+    cordi_section_end();
 }
 
 int cordi_coroutine_start(struct cord_task *task, cord_loop where)

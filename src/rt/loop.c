@@ -16,6 +16,8 @@
 
 enum { COLD_LINES = 8 };
 static const int64_t LONG_TURN = 200 * CORD_MICROSECOND;
+static const int64_t SHORT_TURNS =
+    20 * CORD_MICROSECOND;                            /* so long the backend is not looked at while tasks are ready */
 static const int64_t DOZE = 250 * CORD_MILLISECOND;   /* before asking whether all tasks are asleep for ever */
 static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
 
@@ -93,6 +95,7 @@ static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_
 static __attribute__((noinline)) void look_at_clock(struct cordi_loop *loop)
 {
     int64_t now = cordi_clock_now();
+    loop->clock = now;
     if (loop->turn_begun == 0)
         loop->turn_begun = now;
     else if (now - loop->turn_begun > LONG_TURN)
@@ -311,6 +314,7 @@ static void sleep_for(struct cordi_loop *loop, int64_t timeout)
         loop->spin_now = loop->spin;
 }
 
+/* A call to the kernel costs as much as dozens of resumes: after turns of short ones it is not made each time. */
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     int64_t timeout = longest;
@@ -323,8 +327,11 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
     }
     if (timeout != 0)
         sleep_for(loop, timeout);
-    else
+    else if (loop->turn_begun == 0 || loop->clock - loop->looked >= SHORT_TURNS)
         loop->backend->wait(loop, 0);
+    else
+        return;
+    loop->looked = loop->clock;
 }
 
 static void turn(struct cordi_loop *loop)

@@ -1,9 +1,9 @@
 /* rt/loop.h - a loop: an OS thread that drives coroutines.
  *
  * A turn fires timers, resumes at most CORDI_TURN coroutines (fewer when that takes longer than 200 us) and looks at
- * the backend; before each CORDI_STRETCH of them it takes in what other threads sent. It sleeps only when nothing is
- * ready. Coroutines of one loop hand over to each other directly; the scheduler itself runs on the thread's own stack
- * and is switched to after each stretch.
+ * the backend, unless it did so within the last 20 us and tasks are ready; before each CORDI_STRETCH of them it takes
+ * in what other threads sent. It sleeps only when nothing is ready. Coroutines of one loop hand over to each other
+ * directly; the scheduler itself runs on the thread's own stack and is switched to after each stretch.
  *
  * Other threads wake a coroutine by sending it to the loop's inbox: see inbox.h.
  */
@@ -32,6 +32,8 @@ struct cordi_loop {
     struct cordi_heap timers;
     unsigned budget;        /* resumes left in this turn */
     int64_t turn_begun;     /* or somewhat later; 0: not known yet */
+    int64_t clock;          /* what it said last */
+    int64_t looked;         /* the clock at the last look at the backend, or somewhat earlier */
     int64_t spin;           /* how long it may look for work before it sleeps */
     int64_t spin_now;       /* and does, as long as that pays */
     unsigned outside;       /* coroutines that wait for a descriptor */
@@ -74,16 +76,14 @@ void cordi_loop_suspend(struct cord_task *self);
 int cordi_loop_yield(struct cord_task *self); /* 0 */
 struct cordi_ctx *cordi_loop_leave(struct cord_task *self);
 
-/* Makes a coroutine runnable. Any thread; one that does not drive its loop sends it there. */
+/* Makes a coroutine runnable. Any thread, within a section; one that does not drive its loop sends it there. */
 void cordi_loop_send(struct cord_task *task);
 static inline void cordi_loop_wake(struct cord_task *task)
 {
-    cordi_section_begin();
     if (cordi_thread()->loop == task->loop)
         cordi_list_append(&task->loop->ready, &task->link);
     else
         cordi_loop_send(task);
-    cordi_section_end();
 }
 
 /* Around a backend's call to the kernel: a signal handler meets no lists that are being changed, and what it wakes goes

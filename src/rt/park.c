@@ -183,7 +183,7 @@ void cordi_wait_abandon(void)
         (void)cordi_thread_park(self, NULL, 0, CORD_FOREVER);
 }
 
-void cordi_wake(struct cord_task *task)
+static inline void wake(struct cord_task *task)
 {
     if (task->loop != NULL)
         cordi_loop_wake(task);
@@ -191,13 +191,25 @@ void cordi_wake(struct cord_task *task)
         cordi_thread_wake(task);
 }
 
-void cordi_wake_list(struct cordi_list *claimed)
+void cordi_wake(struct cord_task *task)
+{
+    cordi_section_begin();
+    wake(task);
+    cordi_section_end();
+}
+
+void cordi_wake_list_end_section(struct cordi_list *claimed)
 {
     struct cordi_list *item;
-    while ((item = cordi_list_pop(claimed)) != NULL) {
-        struct cordi_waiter *node = CORDI_ITEM(item, struct cordi_waiter, link);
-        cordi_wake(node->task);
-    }
+    while ((item = cordi_list_pop(claimed)) != NULL)
+        wake(CORDI_ITEM(item, struct cordi_waiter, link)->task);
+    cordi_section_end();
+}
+
+void cordi_wake_list(struct cordi_list *claimed)
+{
+    cordi_section_begin();
+    cordi_wake_list_end_section(claimed);
 }
 
 static void pause_for(unsigned turns)
@@ -214,10 +226,10 @@ static void pause_for(unsigned turns)
 
 bool cordi_look_again(unsigned *looks, bool in_a_coroutine_too)
 {
-    enum { LOOKS = 8 };
+    enum { LOOKS = 3 };
     if (*looks == LOOKS || cordi_runtime.cpus <= 1 || (!in_a_coroutine_too && cordi_task_self()->loop != NULL))
         return false;
-    pause_for(1u << (*looks)++);
+    pause_for(128u << (*looks)++);
     return true;
 }
 
@@ -227,7 +239,7 @@ void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit)
     unsigned spins = 0;
     do
         while (atomic_load_explicit(word, memory_order_relaxed) & bit) {
-            pause_for(1u << (spins < 5 ? spins : 5));
+            pause_for(64);
             if (++spins % 64 == 0)
                 cordi_proc_yield();
         }

@@ -76,6 +76,7 @@ void cordi_wake(struct cord_task *task);
 
 /* Wakes waiters that the caller has claimed and moved to a list of its own; he holds no spin bit. */
 void cordi_wake_list(struct cordi_list *claimed);
+void cordi_wake_list_end_section(struct cordi_list *claimed); /* of who is in a section (below), which then ends */
 
 /* For select: whether a task has ended. try: 0; else -EAGAIN, and the node, if there is one, is among those who are
  * told of the end, unless its wait was claimed before. With a node, a try that answers 0 has ended the wait by

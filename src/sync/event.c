@@ -57,8 +57,8 @@ void cord_event_set(cord_event *event)
         if (cordi_waiter_claim(first)) /* else it is on its way out, and its node is no longer ours */
             cordi_list_append(&claimed, &first->link);
     }
-    cordi_ring_unlock(word_of(event), now | SET);
-    cordi_wake_list(&claimed);
+    cordi_ring_let_go(word_of(event), now | SET);
+    cordi_wake_list_end_section(&claimed);
 }
 
 void cord_event_clear(cord_event *event)

@@ -50,7 +50,7 @@ static _Atomic uint64_t *owner_of(cord_lock *lock)
 static bool try_take(cord_lock *lock)
 {
     uint64_t now = 0;
-    while (!(now & (LOCKED | CORDI_RING_SPIN | CORDI_RING_SHARED)))
+    while (!(now & (LOCKED | CORDI_RING_SPIN)))
         if (cordi_word_swap(word_of(lock), &now, now | LOCKED))
             return true;
     return false;
@@ -128,10 +128,10 @@ static struct cord_task *claim_next(cord_lock *lock, uint64_t *now)
     return NULL;
 }
 
-static bool give_at_once(cord_lock *lock, uint64_t *now)
+static bool give_at_once(cord_lock *lock)
 {
-    *now = LOCKED;
-    return cordi_word_swap(word_of(lock), now, 0);
+    uint64_t now = LOCKED;
+    return cordi_word_swap(word_of(lock), &now, 0);
 }
 
 /* False: nobody holds it. */
@@ -149,17 +149,16 @@ static bool give(cord_lock *lock)
 
 void cordi_lock_give(cord_lock *lock)
 {
-    uint64_t now;
-    if (!give_at_once(lock, &now))
+    if (!give_at_once(lock))
         (void)give(lock);
 }
 
 int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 {
+    if (cordi_shm_is_there(lock))
+        return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
     uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     if (!try_take(lock)) {
-        if (cordi_is_shared(&lock->word))
-            return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
         /* A release by another task clears owner before it frees the word, which is looked at first here. */
         if (deadline.at == 0 && atomic_load_explicit(word_of(lock), memory_order_acquire) & LOCKED &&
             atomic_load_explicit(owner_of(lock), memory_order_relaxed) == self)
@@ -176,13 +175,10 @@ int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 
 int cord_lock_release(cord_lock *lock)
 {
-    uint64_t now;
-    atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed); /* of a free one it is 0 */
-    if (give_at_once(lock, &now))
-        return 0;
-    if (now & CORDI_RING_SHARED)
+    if (cordi_shm_is_there(lock))
         return cordi_shared_lock_release((struct cordi_shared_lock *)lock);
-    if (give(lock))
+    atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed); /* of a free one it is 0 */
+    if (give_at_once(lock) || give(lock))
         return 0;
     return cordi_fail(-EPERM, "lock: released, and nobody holds it");
 }

@@ -28,9 +28,15 @@ static inline uint64_t cordi_ring_lock(_Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_relaxed) & ~CORDI_RING_SPIN;
 }
 
-static inline void cordi_ring_unlock(_Atomic uint64_t *word, uint64_t now)
+/* Lets the spin bit go, and stays in the section. */
+static inline void cordi_ring_let_go(_Atomic uint64_t *word, uint64_t now)
 {
     atomic_store_explicit(word, now, memory_order_release);
+}
+
+static inline void cordi_ring_unlock(_Atomic uint64_t *word, uint64_t now)
+{
+    cordi_ring_let_go(word, now);
     cordi_section_end();
 }
 

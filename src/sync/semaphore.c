@@ -106,8 +106,8 @@ int cord_sem_release(cord_sem *sem, uint32_t count)
     }
     if (fits)
         atomic_store_explicit(value_of(sem), value + count, memory_order_relaxed);
-    cordi_ring_unlock(word_of(sem), now);
-    cordi_wake_list(&claimed);
+    cordi_ring_let_go(word_of(sem), now);
+    cordi_wake_list_end_section(&claimed);
     return fits ? 0 : cordi_fail(-EOVERFLOW, "semaphore: released more often than its limit allows");
 }
 

@@ -33,11 +33,13 @@ struct head {
     _Alignas(64) _Atomic uint32_t deaths;
 };
 
-static struct {
-    _Atomic int made; /* 1: being made, 2: it is there */
-    char *shared, *own;
-    size_t size;
-} window;
+struct cordi_shm_window cordi_shm_window;
+static _Atomic int made; /* 1: being made, 2: it is there */
+
+static char *base(void)
+{
+    return atomic_load_explicit(&cordi_shm_window.shared, memory_order_relaxed);
+}
 
 static void *reserve(size_t size, int flags)
 {
@@ -51,9 +53,9 @@ static bool reserve_both(size_t size)
     if (own != NULL && madvise(own, size, MADV_WIPEONFORK) == 0) {
         (void)madvise(shared, size, MADV_DONTDUMP); /* a core of 128 GiB, if sparse, is nobody's friend */
         (void)madvise(own, size, MADV_DONTDUMP);
-        window.shared = shared;
-        window.own = own;
-        window.size = size;
+        atomic_store(&cordi_shm_window.shared, shared);
+        cordi_shm_window.own = own;
+        atomic_store(&cordi_shm_window.size, size);
         return true;
     }
     if (own != NULL)
@@ -65,32 +67,32 @@ static bool reserve_both(size_t size)
 
 static struct head *head(void)
 {
-    return (struct head *)window.shared;
+    return (struct head *)(void *)base();
 }
 
 /* False: there is no room for it. */
 static bool window_ready(void)
 {
     int fresh = 0;
-    if (atomic_load_explicit(&window.made, memory_order_acquire) == 2)
+    if (atomic_load_explicit(&made, memory_order_acquire) == 2)
         return true;
-    if (!atomic_compare_exchange_strong(&window.made, &fresh, 1)) {
-        while (atomic_load(&window.made) == 1)
+    if (!atomic_compare_exchange_strong(&made, &fresh, 1)) {
+        while (atomic_load(&made) == 1)
             sched_yield();
-        return atomic_load(&window.made) == 2;
+        return atomic_load(&made) == 2;
     }
-    bool made = false;
-    for (int order = MOST; order >= 24 && !made; order -= 2)
-        made = reserve_both((size_t)1 << order);
-    if (made)
+    bool reserved = false;
+    for (int order = MOST; order >= 24 && !reserved; order -= 2)
+        reserved = reserve_both((size_t)1 << order);
+    if (reserved)
         atomic_store(&head()->top, ((sizeof(struct head) - 1) | ((1 << LEAST) - 1)) + 1);
-    atomic_store(&window.made, made ? 2 : 0);
-    return made;
+    atomic_store(&made, reserved ? 2 : 0);
+    return reserved;
 }
 
 static struct block *at_place(uint32_t place)
 {
-    return (struct block *)(window.shared + ((uint64_t)place << LEAST));
+    return (struct block *)(base() + ((uint64_t)place << LEAST));
 }
 
 static struct block *pop(uint32_t order)
@@ -109,7 +111,7 @@ static struct block *pop(uint32_t order)
 static void push(struct block *block)
 {
     _Atomic uint64_t *stack = &head()->free[block->order];
-    uint32_t place = (uint32_t)((uint64_t)((char *)block - window.shared) >> LEAST);
+    uint32_t place = (uint32_t)((uint64_t)((char *)block - base()) >> LEAST);
     uint64_t now = atomic_load(stack);
     do
         atomic_store(&block->next, (uint32_t)now);
@@ -120,10 +122,10 @@ static struct block *cut(uint32_t order)
 {
     uint64_t size = (uint64_t)1 << order, top = atomic_load(&head()->top);
     do
-        if (size > window.size - top)
+        if (size > cordi_shm_window.size - top)
             return NULL;
     while (!atomic_compare_exchange_weak(&head()->top, &top, top + size));
-    struct block *block = (struct block *)(window.shared + top);
+    struct block *block = (struct block *)(base() + top);
     block->order = order;
     return block;
 }
@@ -179,22 +181,22 @@ void cordi_shm_free(void *address)
 
 bool cordi_shm_contains(const void *address)
 {
-    if (atomic_load_explicit(&window.made, memory_order_acquire) != 2)
+    if (atomic_load_explicit(&made, memory_order_acquire) != 2)
         return false;
-    return (size_t)((const char *)address - window.shared) < atomic_load(&head()->top);
+    return (size_t)((const char *)address - base()) < atomic_load(&head()->top);
 }
 
 void *cordi_shm_own(const void *block)
 {
-    return window.own + ((const char *)block - window.shared);
+    return cordi_shm_window.own + ((const char *)block - base());
 }
 
 _Atomic uint64_t *cordi_shm_process_word(void)
 {
-    return (_Atomic uint64_t *)window.own;
+    return (_Atomic uint64_t *)cordi_shm_window.own;
 }
 
 _Atomic uint32_t *cordi_shm_deaths(void)
 {
-    return atomic_load_explicit(&window.made, memory_order_acquire) == 2 ? &head()->deaths : NULL;
+    return atomic_load_explicit(&made, memory_order_acquire) == 2 ? &head()->deaths : NULL;
 }

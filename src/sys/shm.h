@@ -21,6 +21,18 @@ int cordi_shm_new(void **ret, size_t size); /* zeroed, aligned to 64. Fails: -EN
 void cordi_shm_free(void *block);           /* what new gave, to any process of the family; NULL is allowed */
 bool cordi_shm_contains(const void *address);
 
+/* Where the window is, from its making on; told without a look at the memory in question. */
+extern struct cordi_shm_window {
+    char *_Atomic shared;
+    char *own;
+    _Atomic size_t size;
+} cordi_shm_window;
+static inline bool cordi_shm_is_there(const void *address)
+{
+    const char *shared = atomic_load_explicit(&cordi_shm_window.shared, memory_order_relaxed);
+    return (uintptr_t)address - (uintptr_t)shared < atomic_load_explicit(&cordi_shm_window.size, memory_order_relaxed);
+}
+
 /* What this process has for itself of a block. */
 void *cordi_shm_own(const void *block);
 

@@ -163,7 +163,7 @@ static const struct model waiters = {
     .faults = { { "notify_does_not_look", "cord_condition_notify", "load(ring_of(condition))", LIES, 0 },
                 { "owner_is_not_noted", "cord_lock_acquire", "(owner_of(lock), self)", LOST, 0 },
                 { "take_is_torn", "try_take", "(word_of(lock), now | LOCKED)", TORN, 0 },
-                { "unlock_is_lost", "cordi_ring_unlock", "store(word, now)", LOST, 0 },
+                { "unlock_is_lost", "cordi_ring_let_go", "store(word, now)", LOST, 0 },
                 { "lock_is_kept", "give_at_once", "(word_of(lock), 0)", LOST, 0 } },
 };
 static const struct model deadline = {

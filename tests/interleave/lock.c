@@ -115,7 +115,7 @@ static const struct model hand_over = {
                { "holder B", hold, (void *)&twice_long },
                { "holder C", hold, (void *)&when_deep } },
     STATE,
-    .faults = { { "unlock_is_lost", "cordi_ring_unlock", "store(word, now)", LOST, 0 } },
+    .faults = { { "unlock_is_lost", "cordi_ring_let_go", "store(word, now)", LOST, 0 } },
 };
 
 int main(int argc, char **argv)

@@ -125,7 +125,7 @@ static const struct model passer_by = {
     .name = "taker_and_one_who_comes_by",
     .tasks = { { "taker", take_once, FOR_EVER }, { "passer-by", pass_by, NULL }, { "giver", give, ONE } },
     STATE,
-    .faults = { { "unlock_is_lost", "cordi_ring_unlock", "store(word, now)", LOST, 0 } },
+    .faults = { { "unlock_is_lost", "cordi_ring_let_go", "store(word, now)", LOST, 0 } },
 };
 
 int main(int argc, char **argv)

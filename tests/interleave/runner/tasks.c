@@ -3,6 +3,7 @@
 
 #include "explore.h"
 #include "rt/runtime.h"
+#include "sys/shm.h"
 #include "sys/proc.h"
 
 #define WEAK __attribute__((weak))
@@ -63,7 +64,8 @@ WEAK void cordi_thread_wake(struct cord_task *task)
     task->permit = CORDI_PERMIT;
 }
 
-WEAK struct cordi_runtime cordi_runtime; /* with no CPU to look again on */
+WEAK struct cordi_runtime cordi_runtime;       /* with no CPU to look again on */
+WEAK struct cordi_shm_window cordi_shm_window; /* nothing is shared, unless a model says so */
 
 WEAK void cordi_proc_yield(void)
 {
