@@ -52,6 +52,8 @@ typedef struct {
     const char *name;   /* copied, cut at 31 bytes; NULL: "KIND-N" */
     bool daemon;        /* cord_run() does not wait for it but cancels it */
     cord_loop loop;     /* a coroutine's; 0: CORD_LOOP_HERE */
+    bool sheltered; /* a signal that cord_run() catches does not cancel it, nor what it starts: its starter does when
+                       the time has come, as a server with its requests */
 } cord_task_options;
 
 typedef enum { CORD_RUNNING = 0, CORD_RETURNED, CORD_FAILED, CORD_CANCELLED, CORD_SIGNALED } cord_how;

@@ -119,8 +119,7 @@ static int try_shared(const struct place *place)
 {
     const cord_choice *choice = place->choice;
     if (choice->event != NULL)
-        return cordi_shared_event_is_set(choice->event) ||
-                       (place->since != 0 && place->since != cordi_shared_event_count(choice->event) + 1)
+        return cordi_shared_event_is_set(choice->event) || place->since != cordi_shared_event_count(choice->event)
                    ? 0
                    : -EAGAIN;
     if (choice->sem != NULL)
@@ -132,8 +131,6 @@ static int list_shared(struct place *place)
 {
     const cord_choice *choice = place->choice;
     struct cordi_word_wait *words = &place->words;
-    if (choice->event != NULL && place->since == 0)
-        place->since = cordi_shared_event_count(choice->event) + 1;
     int rc = choice->event != NULL ? cordi_shared_event_listen(choice->event, &words->sleep)
              : choice->sem != NULL ? cordi_shared_sem_listen(choice->sem, &words->sleep)
              : choice->get != NULL ? cordi_shared_queue_listen(choice->get, false, &words->sleep)
@@ -287,7 +284,7 @@ static int prepare(struct place *place, cord_choice *choice)
         return cordi_fail(-EINVAL, "select: the choice of a queue has no item");
     place->choice = choice;
     place->shared = is_shared(choice);
-    place->since = 0;
+    place->since = place->shared && choice->event != NULL ? cordi_shared_event_count(choice->event) : 0;
     cordi_list_init(&place->words.link);
     place->io = NULL;
     place->direction = choice->writable.id != 0 ? CORDI_WRITE : CORDI_READ;

@@ -37,6 +37,7 @@ struct run {
     bool signals;           /* ours to look at */
     _Atomic bool cancelled; /* all were, for a signal or for the host task's sake */
     _Atomic bool late;      /* so long ago that processes are sent SIGTERM */
+    _Atomic bool leaving;   /* fn has answered */
     bool deadlock;          /* all tasks were asleep for ever */
     int answer;
     char sentence[160];                        /* about the deadlock */
@@ -77,9 +78,9 @@ void cordi_run_signals_after_fork(struct cord_task *task)
 static void end_one(struct cord_task *task, void *arg)
 {
     struct run *run = arg;
-    if (!task->daemon && !run->cancelled)
-        return;
-    cord_task_cancel(task);
+    bool now = run->cancelled && (!task->sheltered || run->leaving);
+    if (now || (task->daemon && run->leaving))
+        cord_task_cancel(task);
 }
 
 /* On the loop's own thread. */
@@ -198,6 +199,7 @@ static int end_others(void *arg)
     struct run *run = arg;
     uint64_t puts = 0, puts_then = 0;
     bool none = true, none_then = true, some;
+    run->leaving = true;
     do {
         if (run->team != NULL)
             puts = cordi_team_puts(run->team, &none);
@@ -246,7 +248,7 @@ static void break_deadlock(struct run *run)
 static void kill_one(struct cord_task *task, void *arg)
 {
     (void)arg;
-    if (task->kind == CORD_PROCESS)
+    if (task->kind == CORD_PROCESS && !task->sheltered)
         (void)cordi_proc_kill(task->pidfd, SIGTERM);
 }
 

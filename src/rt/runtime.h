@@ -25,7 +25,7 @@ struct cordi_runtime {
     _Atomic uint64_t numbers[5]; /* for the names of tasks without one, by kind; the last: foreign threads */
     _Atomic uint32_t unguarded;  /* 1: the log has said that a stack has no guard */
     _Atomic uint32_t ready;      /* 1: cordi_runtime_start() has run */
-    uint32_t cpus;                           /* that the process could use at its start */
+    uint32_t cpus;               /* that the process could use at its start */
     _Atomic uint32_t debug;      /* CORDI_DEBUG_...: what CORD_DEBUG asks for; set once, before any task */
     _Atomic int signal;          /* that cord_run() caught */
     _Atomic(struct cord_task *) signal_task; /* has a thread of its own: what the signal cancels */

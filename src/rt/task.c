@@ -279,6 +279,7 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     task->started_at = started_at;
     task->orphan = ret == NULL;
     task->daemon = options->daemon || (ret == NULL && group == NULL);
+    task->sheltered = options->sheltered || cordi_task_self()->sheltered;
     task->group = group;
     if (ret != NULL)
         atomic_store_explicit(&task->references, 2, memory_order_relaxed); /* of the run and of the handle */

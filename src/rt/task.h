@@ -75,8 +75,9 @@ struct cord_task {
     const void *started_at;    /* the return address of the call that started it; NULL: an adopted thread */
     uint8_t kind;
     bool daemon, shared, adopted;
-    bool roamed; /* a coroutine that its loop took from the team */
-    bool orphan; /* nobody holds its handle: its failure is logged; under end's spin bit */
+    bool sheltered; /* see cord_task_options, and whose starter was */
+    bool roamed;    /* a coroutine that its loop took from the team */
+    bool orphan;    /* nobody holds its handle: its failure is logged; under end's spin bit */
     _Atomic bool joined;
     cord_how how; /* the outcome, once ended */
     int value;

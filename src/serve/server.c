@@ -163,7 +163,7 @@ static int serve(void *arg)
     cord_server *server = arg;
     /* In kind process a job's task in this process is the coroutine that waits for the child. */
     cord_kind kind = server->how.kind == CORD_PROCESS ? CORD_COROUTINE : server->how.kind;
-    cord_group_options how = { .task = { .kind = kind, .loop = CORD_LOOP_ANY }, .keep_going = true };
+    cord_group_options how = { .task = { .kind = kind, .loop = CORD_LOOP_ANY, .sheltered = true }, .keep_going = true };
     cord_group *group;
     if (server->how.kind != CORD_PROCESS)
         how.task.stack_size = server->how.stack_size;
@@ -235,7 +235,7 @@ static int keep_time(void *arg)
 /* Under the lock. */
 static void stop_serial(cord_server *server)
 {
-    cord_task_options how = { .kind = CORD_THREAD, .name = "server-timekeeper" };
+    cord_task_options how = { .kind = CORD_THREAD, .name = "server-timekeeper", .sheltered = true };
     if (cord_left((cord_deadline){ atomic_load(&server->stop_at) }) == 0)
         shut_running(server);
     else if (server->group && !server->timekeeper &&

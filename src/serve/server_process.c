@@ -62,7 +62,7 @@ static int start_watch(void *arg)
 int cordi_server_fork(struct cordi_job *job)
 {
     cord_server *server = job->request.server;
-    cord_task_options how = { .kind = CORD_PROCESS, .stack_size = server->how.stack_size };
+    cord_task_options how = { .kind = CORD_PROCESS, .stack_size = server->how.stack_size, .sheltered = true };
     int rc = cord_task_start(&job->child, handle_in_child, &job, sizeof job, &how);
     if (rc < 0)
         return rc;

@@ -303,7 +303,8 @@ int cord_queue_new(cord_queue **ret, size_t item_size, size_t capacity, int flag
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);
     if (flags & CORD_SHARED)
         return cordi_shared_queue_new(ret, item_size, capacity, flags);
-    struct cordi_queue_local *queue = aligned_alloc(64, (sizeof *queue + bytes + 63) & ~(size_t)63); /* its lines only */
+    struct cordi_queue_local *queue =
+        aligned_alloc(64, (sizeof *queue + bytes + 63) & ~(size_t)63); /* its lines only */
     if (queue == NULL)
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);
     memset(queue, 0, sizeof *queue);
