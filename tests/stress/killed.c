@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS = 1000, ITEMS = 1 << 22, PERMITS = 3, LONGEST = 5000, CAPACITY = 7 };
+enum { ROUNDS = 200, ITEMS = 1 << 22, PERMITS = 3, LONGEST = 5000, CAPACITY = 7 };
 
 struct board {
     cord_lock *lock, *change_lock;
@@ -203,13 +203,13 @@ static void note_progress(struct board *board, long noted[ROLES])
 PLAIN_TEST(killed_at_random_points_nobody_hangs_and_nothing_is_lost)
 {
     skip_without_processes();
-    const char *given = getenv("CORD_SEED");
+    const char *given = getenv("CORD_SEED"), *more = getenv("CORD_ROUNDS");
     unsigned seed = given != NULL ? (unsigned)atoi(given) : (unsigned)cord_now();
     printf("seed %u\n", seed);
     srand(seed);
     struct board *board = setup();
     cord_task *tasks[WORKERS];
-    int rounds = ROUNDS / slow(), killed[ROLES] = { 0 };
+    int rounds = more != NULL ? atoi(more) : ROUNDS / slow(), killed[ROLES] = { 0 };
     long noted[ROLES];
     for (int i = 0; i < WORKERS; i++)
         tasks[i] = start_work(board, i % ROLES, i);
@@ -244,5 +244,5 @@ PLAIN_TEST(killed_at_random_points_nobody_hangs_and_nothing_is_lost)
 
 int main(void)
 {
-    return run_tests("stress_killed", SLOW(PLAIN(killed_at_random_points_nobody_hangs_and_nothing_is_lost), 120), END);
+    return run_tests("stress_killed", SLOW(PLAIN(killed_at_random_points_nobody_hangs_and_nothing_is_lost), 600), END);
 }
