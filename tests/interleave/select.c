@@ -36,7 +36,7 @@ static struct cordi_queue_local *queue_of(int i)
 #define NOT_HERE(type, name, ...)                                                                                      \
     type name(__VA_ARGS__)                                                                                             \
     {                                                                                                                  \
-        must(!#name);                                                                                                  \
+        model_fail(__FILE__, __LINE__, #name);                                                                         \
         return (type)0;                                                                                                \
     }
 #pragma GCC diagnostic ignored "-Wunused-parameter"
