@@ -58,15 +58,23 @@ static bool ring(struct cordi_queue_side *side)
 
 static bool closed(const struct cordi_shared_queue *queue)
 {
-    return atomic_load_explicit(&queue->closed, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&queue->closed, memory_order_relaxed) != CORDI_OPEN;
+}
+
+static bool dropped(const struct cordi_shared_queue *queue)
+{
+    return atomic_load(&queue->closed) == CORDI_DROPPED;
 }
 
 static ssize_t act(struct cordi_shared_queue *queue, struct move *move)
 {
+    uint32_t closed = atomic_load_explicit(&queue->closed, memory_order_relaxed);
+    if (closed == CORDI_DROPPED || (closed && move->side == CORDI_PUTTERS))
+        return -EPIPE;
     if (move->side == CORDI_PUTTERS)
-        return closed(queue) ? -EPIPE : cordi_store_put(queue, move->in, move->size);
+        return cordi_store_put(queue, move->in, move->size);
     ssize_t rc = cordi_store_get(queue, move->out, &move->size);
-    return rc == -EAGAIN && closed(queue) ? -EPIPE : rc;
+    return rc == -EAGAIN && closed ? -EPIPE : rc;
 }
 
 /* One try. -EAGAIN: full or empty. */
@@ -196,14 +204,14 @@ ssize_t cordi_shared_queue_next_size(const cord_queue *asked)
     int rc = lock_side(queue, CORDI_GETTERS, CORD_FOREVER);
     if (rc < 0)
         return rc;
-    ssize_t size = cordi_store_next_size(queue);
+    ssize_t size = dropped(queue) ? -EAGAIN : cordi_store_next_size(queue);
     unlock_side(queue, CORDI_GETTERS);
     return size == -EAGAIN ? fail(closed(queue) ? -EPIPE : -EAGAIN, &move) : size;
 }
 
 size_t cordi_shared_queue_size(const cord_queue *queue)
 {
-    return (size_t)cordi_store_size(shared(queue));
+    return dropped(shared(queue)) ? 0 : (size_t)cordi_store_size(shared(queue));
 }
 
 int cordi_shared_queue_try(cord_queue *queue, void *item, bool put)
@@ -220,10 +228,18 @@ int cordi_shared_queue_listen(cord_queue *queue, bool put, struct cordi_sleep *s
 
 /* --- done and join --- */
 
+/* How many were put, beyond `done`. What a shutdown dropped stays in its place and does not count: so to drop is one
+ * store, and nobody can be killed in the middle of it. */
+static uint64_t left(const struct cordi_shared_queue *queue, uint64_t done)
+{
+    uint64_t lost = dropped(queue) ? cordi_store_size(queue) : 0;
+    return (cordi_store_total(queue) - lost - done) & cordi_store_count_mask(queue);
+}
+
 static uint64_t unfinished(const struct cordi_shared_queue *queue)
 {
     uint64_t done = atomic_load(&queue->done);
-    return (cordi_store_total(queue) - done) & cordi_store_count_mask(queue);
+    return left(queue, done);
 }
 
 static void ring_all_done(struct cordi_shared_queue *queue)
@@ -241,7 +257,7 @@ int cordi_shared_queue_task_done(cord_queue *asked)
     struct cordi_shared_queue *queue = shared(asked);
     uint64_t mask = cordi_store_count_mask(queue), done = atomic_load(&queue->done);
     do
-        if (((cordi_store_total(queue) - done) & mask) == 0)
+        if (left(queue, done) == 0)
             return cordi_fail(-EINVAL, "queue: said to be done more often than items were put");
     while (!atomic_compare_exchange_weak(&queue->done, &done, (done + 1) & mask));
     if (unfinished(queue) == 0)
@@ -285,14 +301,6 @@ int cordi_shared_queue_join(cord_queue *asked, cord_deadline deadline)
 
 /* --- the whole queue --- */
 
-static void drop_all(struct cordi_shared_queue *queue)
-{
-    uint64_t mask = cordi_store_count_mask(queue), dropped = cordi_store_size(queue), done = atomic_load(&queue->done);
-    cordi_store_drop(queue);
-    while (!atomic_compare_exchange_weak(&queue->done, &done, (done + dropped) & mask))
-        ;
-}
-
 void cordi_shared_queue_shutdown(cord_queue *asked, bool immediate)
 {
     struct cordi_shared_queue *queue = shared(asked);
@@ -301,9 +309,8 @@ void cordi_shared_queue_shutdown(cord_queue *asked, bool immediate)
         (void)cord_yield();
     while (two && lock_side(queue, CORDI_GETTERS, CORD_FOREVER) < 0)
         (void)cord_yield();
-    atomic_store(&queue->closed, 1);
-    if (immediate)
-        drop_all(queue);
+    if (immediate || !closed(queue))
+        atomic_store(&queue->closed, immediate ? CORDI_DROPPED : CORDI_CLOSED);
     bool wake[2] = { ring(&queue->side[0]), ring(&queue->side[1]) };
     if (two)
         unlock_side(queue, CORDI_GETTERS);
@@ -323,9 +330,9 @@ int cordi_shared_queue_sort_by(cord_queue *asked, int (*compare)(const void *a, 
         return rc;
     if (queue->order == CORDI_LAST || queue->order == CORDI_MESSAGES)
         rc = cordi_fail(-EINVAL, "queue: messages and CORD_LIFO have an order of their own");
-    else if (cordi_store_size(queue) != 0)
+    else if (cordi_shared_queue_size(asked) != 0)
         rc = cordi_fail(-EBUSY, "queue: it has items, which are not sorted");
-    else
+    else if (!dropped(queue))
         cordi_store_sort(queue, compare);
     unlock_side(queue, CORDI_PUTTERS);
     return rc;

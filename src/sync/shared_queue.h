@@ -22,6 +22,9 @@ enum cordi_order {
     CORDI_MESSAGES  /* {messages: 28 bits, byte: 36 bits, from 0 to twice the ring} */
 };
 
+/* Whether it was shut down; DROPPED: and what was there then does not count any more. */
+enum { CORDI_OPEN, CORDI_CLOSED, CORDI_DROPPED };
+
 struct cordi_queue_side {
     _Alignas(64) struct cordi_shared_lock lock;
     _Atomic uint64_t position;
@@ -34,7 +37,7 @@ struct cordi_shared_queue {
     enum cordi_order order;
     uint64_t ring; /* of messages: its bytes */
     int (*compare)(const void *a, const void *b);
-    _Atomic uint32_t closed;
+    _Atomic uint32_t closed;            /* changes with all locks held */
     _Alignas(64) _Atomic uint64_t done; /* items said to be done: as many bits as the position counts */
     _Atomic uint64_t all_done;          /* a bell as those of the sides, changed without a lock */
     struct cordi_queue_side side[2];
@@ -61,8 +64,7 @@ uint64_t cordi_store_count_mask(const struct cordi_shared_queue *queue);
 /* With the putters' lock, and it is empty and nobody else uses it yet. */
 void cordi_store_sort(struct cordi_shared_queue *queue, int (*compare)(const void *a, const void *b));
 
-/* With all locks: forgets what is there. The last holder has died: counts anew. */
-void cordi_store_drop(struct cordi_shared_queue *queue);
+/* With the lock, whose last holder has died: counts anew. */
 void cordi_store_repair(struct cordi_shared_queue *queue);
 
 size_t cordi_store_bytes(enum cordi_order order, size_t item_size, size_t capacity);

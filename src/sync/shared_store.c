@@ -278,18 +278,6 @@ bool cordi_store_has_room(const struct cordi_shared_queue *queue, size_t size)
     return cordi_store_size(queue) < queue->base.capacity;
 }
 
-void cordi_store_drop(struct cordi_shared_queue *queue)
-{
-    if (queue->order == CORDI_IN_ORDER || queue->order == CORDI_MESSAGES) {
-        queue->side[CORDI_GETTERS].seen = position(queue, CORDI_PUTTERS); /* never behind the position itself */
-        move_to(queue, CORDI_GETTERS, position(queue, CORDI_PUTTERS));
-        return;
-    }
-    if (queue->order == CORDI_SORTED)
-        memset(numbers(queue), 0, queue->base.capacity * sizeof(uint64_t));
-    move_to(queue, CORDI_PUTTERS, position(queue, CORDI_PUTTERS) & ~LOW);
-}
-
 /* A queue may be sorted after it was made, so each has room for the numbers. */
 size_t cordi_store_bytes(enum cordi_order order, size_t item_size, size_t capacity)
 {
