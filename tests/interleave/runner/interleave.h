@@ -76,6 +76,9 @@ void model_wait(bool (*ready)(void *arg), void *arg, const char *what);
 /* Lets the others go first: returns when another task has changed something since it last returned. */
 void model_yield(void);
 
+/* Stops the other task for ever, as if it were killed. What it has stored is visible. */
+void model_kill(int task);
+
 /* This part of the state is freed: who touches it from here on has a bug. */
 void model_gone(void *at, size_t size);
 /* The same for what the calling task had on its stack in calls that have returned; waits for the others' ends. */

@@ -255,6 +255,16 @@ void model_yield(void)
     run.self->at.news = 0;
 }
 
+void model_kill(int task)
+{
+    struct task *killed = &run.tasks[task], *self = run.self;
+    while (killed->at.stores > 0)
+        step_flush(killed);
+    run.self = self;
+    memset(&killed->at, 0, sizeof killed->at);
+    killed->at.done = 1;
+}
+
 void model_gone(void *at, size_t size)
 {
     memset(at, 0xee, size);

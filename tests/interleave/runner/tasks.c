@@ -72,6 +72,12 @@ WEAK void cordi_proc_yield(void)
     model_yield();
 }
 
+WEAK int cord_yield(void)
+{
+    model_yield();
+    return 0;
+}
+
 WEAK int cordi_fail(int rc, const char *format, ...)
 {
     (void)format;
