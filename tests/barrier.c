@@ -431,13 +431,6 @@ MODE_TEST(barrier_abort_and_reset_are_for_cancelled_tasks_too)
 }
 ALSO_SHARED(barrier_abort_and_reset_are_for_cancelled_tasks_too)
 
-static cord_kind any_kind(int number)
-{
-    if (mode.kind == CORD_PROCESS || number % 3 != 0)
-        return mode.kind;
-    return number % 2 ? CORD_THREAD : CORD_COROUTINE;
-}
-
 /* Waits with deadlines of which some pass; whoever has broken it mends it. */
 static int storm(void *arg)
 {

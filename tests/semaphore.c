@@ -345,11 +345,6 @@ static int storm(void *arg)
     return 0;
 }
 
-static cord_kind any_kind(int number)
-{
-    return mode.kind == CORD_PROCESS || number % 3 != 0 ? mode.kind : number % 2 ? CORD_THREAD : CORD_COROUTINE;
-}
-
 MODE_TEST(sem_storm_of_cancels_and_deadlines_keeps_every_permit)
 {
     enum { TASKS = 12, PERMITS = 3 };

@@ -45,6 +45,14 @@ static inline int flags(void)
     }
 #define BOTH(name) MODE(name), MODE(name##_shared)
 
+/* Mostly the mode's kind, and where it can wait for the same objects now and then another one. */
+static inline cord_kind any_kind(int number)
+{
+    if (mode.kind == CORD_PROCESS || number % 3 != 0)
+        return mode.kind;
+    return number % 2 ? CORD_THREAD : CORD_COROUTINE;
+}
+
 /* One of each kind that can wait on an object with these flags. */
 static inline cord_task *start_kind(cord_kind kind, cord_fn *fn, const void *arg, size_t size)
 {
