@@ -1,6 +1,8 @@
 /* tests/select.c - cord_select(): the first of several things, in every kind; nothing else of the list happens. */
 #include "selecting.h"
 
+#include <stdlib.h>
+
 /* --- what is ready --- */
 
 MODE_TEST(select_of_several_that_are_ready_takes_the_first_of_the_list)
@@ -507,6 +509,63 @@ PLAIN_TEST(select_of_two_loops_and_threads_conserves_items)
         is(cord_run(on_two_loops, NULL, &(cord_run_options){ .loops = 2 }), 0);
 }
 
+/* Two keep a shared queue's lock busy, so that who selects beside it has to wait for that. */
+enum { PERMITS = 300, BULK = 1 << 18 };
+struct busy {
+    cord_queue *queue;
+    cord_sem *sem;
+    _Atomic int done;
+};
+
+static int put_and_get(void *arg)
+{
+    struct busy *busy = arg;
+    char *bulk = calloc(1, BULK);
+    while (bulk != NULL && !atomic_load(&busy->done)) {
+        (void)!cord_queue_put(busy->queue, bulk, CORD_NOWAIT);
+        (void)!cord_queue_get(busy->queue, bulk, CORD_NOWAIT);
+    }
+    free(bulk);
+    return bulk != NULL ? 0 : -ENOMEM;
+}
+
+static int give_permits(void *arg)
+{
+    struct busy *busy = arg;
+    int rc = 0;
+    for (int i = 0; i < PERMITS && rc == 0; i++)
+        if ((rc = cord_sem_release(busy->sem, 1)) == 0)
+            rc = cord_sleep(100 * CORD_MICROSECOND);
+    return rc;
+}
+
+MODE_TEST(select_beside_a_shared_queue_in_use_loses_no_permit)
+{
+    struct busy *busy = board_new(sizeof *busy);
+    cord_kind kind = mode.kind == CORD_PROCESS ? CORD_PROCESS : CORD_THREAD;
+    char *bulk = calloc(1, BULK);
+    ok(cord_queue_new(&busy->queue, BULK, 1, CORD_SHARED));
+    ok(cord_sem_new(&busy->sem, 0, 0, flags()));
+    cord_task *one = start_kind(kind, put_and_get, busy, 0), *other = start_kind(kind, put_and_get, busy, 0);
+    cord_task *giver = start_kind(kind, give_permits, busy, 0);
+    for (int taken = 0; taken < PERMITS;) {
+        cord_choice choices[] = { { .sem = busy->sem }, { .get = busy->queue, .item = bulk } };
+        int first = cord_select(choices, 2, soon());
+        ok(first);
+        taken += first == 0;
+    }
+    join(giver, 0);
+    atomic_store(&busy->done, 1);
+    join(one, 0);
+    join(other, 0);
+    is(cord_sem_value(busy->sem), 0);
+    cord_sem_free(busy->sem);
+    cord_queue_free(busy->queue);
+    cord_shared_free(busy);
+    free(bulk);
+}
+ALSO_SHARED(select_beside_a_shared_queue_in_use_loses_no_permit)
+
 int main(void)
 {
     return run_tests(
@@ -520,5 +579,5 @@ int main(void)
         BOTH(select_of_a_semaphore_takes_one_permit), BOTH(select_storm_of_deadlines_and_cancels_conserves_items),
         PLAIN(select_storm_of_coroutines_and_threads_conserves_items),
         BOTH(select_of_two_that_put_and_get_at_once_trades_all), PLAIN(select_of_two_loops_and_threads_conserves_items),
-        END);
+        BOTH(select_beside_a_shared_queue_in_use_loses_no_permit), END);
 }

@@ -31,14 +31,15 @@ _Static_assert((int)CORD_CHOICES <= (int)CORDI_IO_WATCHES, "each may be a socket
 
 enum { AGAIN = INT_MIN }; /* an answer: nothing yet, look at all once more */
 
-/* One choice in one call. What comes after `words` is a socket's. */
+/* One choice in one call. What comes from `io` on is a socket's. */
 struct place {
     cord_choice *choice;
     struct cordi_waiter node;
     bool shared;
     struct cordi_word_wait words; /* of a shared object, while it is waited for */
-    uint64_t since;      /* how often a shared event had been set when the call began to wait, and 1; 0: not yet */
-    struct cordi_io *io; /* entered; NULL: not yet */
+    int listened;                 /* how that began: 0: it is ready; -EAGAIN: words.sleep says what to sleep on */
+    uint64_t since;               /* how often a shared event had been set when the call began */
+    struct cordi_io *io;          /* entered; NULL: not yet */
     enum cordi_direction direction;
     bool turn;                                                     /* is ours */
     enum { NOWHERE, FOR_TURN, FOR_NEWS, FOR_A_MILLISECOND } waits; /* in this wait */
@@ -127,19 +128,26 @@ static int try_shared(const struct place *place)
     return cordi_shared_queue_try(choice->get != NULL ? choice->get : choice->put, choice->item, choice->put != NULL);
 }
 
-static int list_shared(struct place *place)
+/* Before the wait, since it may have to wait for the lock of a queue: what there is to sleep on. */
+static int listen_to_shared(struct place *place)
 {
     const cord_choice *choice = place->choice;
-    struct cordi_word_wait *words = &place->words;
-    int rc = choice->event != NULL ? cordi_shared_event_listen(choice->event, &words->sleep)
-             : choice->sem != NULL ? cordi_shared_sem_listen(choice->sem, &words->sleep)
-             : choice->get != NULL ? cordi_shared_queue_listen(choice->get, false, &words->sleep)
-                                   : cordi_shared_queue_listen(choice->put, true, &words->sleep);
-    words->node = &place->node;
-    if (rc != 0 && cordi_words_add(words) == 0)
-        return -EAGAIN;
-    place->waits = rc != 0 ? FOR_A_MILLISECOND : NOWHERE; /* more words than can be watched */
-    return rc == 0 && cordi_wait_claim() ? AGAIN : -EAGAIN;
+    struct cordi_sleep *sleep = &place->words.sleep;
+    if (choice->event != NULL)
+        return cordi_shared_event_listen(choice->event, sleep);
+    if (choice->sem != NULL)
+        return cordi_shared_sem_listen(choice->sem, sleep);
+    return cordi_shared_queue_listen(choice->get != NULL ? choice->get : choice->put, choice->put != NULL, sleep);
+}
+
+static int list_shared(struct place *place)
+{
+    if (place->listened == 0)
+        return cordi_wait_claim() ? AGAIN : -EAGAIN;
+    place->words.node = &place->node;
+    if (place->listened != -EAGAIN || cordi_words_add(&place->words) < 0) /* more words than can be watched */
+        place->waits = FOR_A_MILLISECOND;
+    return -EAGAIN;
 }
 
 /* ---- each thing ---- */
@@ -244,6 +252,9 @@ static int wait_for_one(struct place *places, size_t count, cord_deadline deadli
     struct cordi_waiter first, *winner = NULL;
     size_t tried = 0;
     int rc = -EAGAIN;
+    for (size_t i = 0; i < count; i++)
+        if (places[i].shared)
+            places[i].listened = listen_to_shared(&places[i]);
     cordi_wait_begin(&first, CORDI_CANCELLABLE, "the first of several");
     while (tried < count && rc == -EAGAIN) {
         struct place *place = &places[tried++];
