@@ -116,6 +116,22 @@ static bool two_had_it(void *arg)
 }
 
 /* Those who wait make no more room: as in Python. */
+MODE_TEST(sem_with_any_limit_has_no_more_than_an_int)
+{
+    const uint32_t limits[] = { 0, INT32_MAX, UINT32_MAX };
+    for (int i = 0; i < 3; i++) {
+        cord_sem *sem;
+        ok(cord_sem_new(&sem, 1, limits[i], flags()));
+        is(cord_sem_release(sem, INT32_MAX), -EOVERFLOW);
+        is(cord_sem_release(sem, UINT32_MAX), -EOVERFLOW);
+        ok(cord_sem_release(sem, INT32_MAX - 1));
+        is(cord_sem_release(sem, 1), -EOVERFLOW);
+        is(cord_sem_value(sem), INT32_MAX);
+        cord_sem_free(sem);
+    }
+}
+ALSO_SHARED(sem_with_any_limit_has_no_more_than_an_int)
+
 MODE_TEST(sem_released_above_its_limit_wakes_none)
 {
     struct board *board = setup_with(0, 2);
@@ -476,13 +492,14 @@ int main(void)
 {
     return run_tests(
         "semaphore", BOTH(sem_new_above_the_limit_answers_einval), BOTH(sem_acquire_takes_what_is_there),
-        BOTH(sem_released_above_its_limit_gives_none), BOTH(sem_released_above_its_limit_wakes_none),
-        BOTH(sem_released_unacquired_has_one_more), BOTH(sem_taken_by_another_is_not_there),
-        BOTH(sem_released_by_another_wakes_so_many), MODE(sem_waiters_are_served_in_order_of_coming),
-        BOTH(sem_many_waiters_each_is_served), BOTH(sem_wait_cancelled_loses_no_permit),
-        BOTH(sem_acquire_of_one_cancelled_takes_none), BOTH(sem_waiter_that_times_out_loses_no_permit),
-        BOTH(sem_of_three_lets_three_in), BOTH(sem_storm_of_cancels_and_deadlines_keeps_every_permit),
-        BOTH(sem_released_as_a_waiter_times_out_is_kept), PLAIN(sem_of_epoll_loops_and_threads_serves_in_order),
-        PLAIN(sem_of_uring_loops_and_threads_serves_in_order), PLAIN(sem_of_coroutines_and_threads_serves_all),
-        PLAIN(sem_of_coroutines_threads_and_processes_serves_all), PLAIN(sem_in_own_memory_is_ready), END);
+        BOTH(sem_released_above_its_limit_gives_none), BOTH(sem_with_any_limit_has_no_more_than_an_int),
+        BOTH(sem_released_above_its_limit_wakes_none), BOTH(sem_released_unacquired_has_one_more),
+        BOTH(sem_taken_by_another_is_not_there), BOTH(sem_released_by_another_wakes_so_many),
+        MODE(sem_waiters_are_served_in_order_of_coming), BOTH(sem_many_waiters_each_is_served),
+        BOTH(sem_wait_cancelled_loses_no_permit), BOTH(sem_acquire_of_one_cancelled_takes_none),
+        BOTH(sem_waiter_that_times_out_loses_no_permit), BOTH(sem_of_three_lets_three_in),
+        BOTH(sem_storm_of_cancels_and_deadlines_keeps_every_permit), BOTH(sem_released_as_a_waiter_times_out_is_kept),
+        PLAIN(sem_of_epoll_loops_and_threads_serves_in_order), PLAIN(sem_of_uring_loops_and_threads_serves_in_order),
+        PLAIN(sem_of_coroutines_and_threads_serves_all), PLAIN(sem_of_coroutines_threads_and_processes_serves_all),
+        PLAIN(sem_in_own_memory_is_ready), END);
 }

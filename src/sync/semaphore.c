@@ -123,7 +123,7 @@ int cord_sem_new(cord_sem **ret, uint32_t value, uint32_t limit, int flags)
     if (value > most(limit))
         return cordi_fail(-EINVAL, "semaphore: %u permits are more than its limit", value);
     if (flags & CORD_SHARED)
-        return cordi_shared_sem_new(ret, value, limit);
+        return cordi_shared_sem_new(ret, value, most(limit));
     cord_sem *sem = malloc(sizeof *sem);
     if (sem == NULL)
         return cordi_fail_code(-ENOMEM, "semaphore");
