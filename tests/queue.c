@@ -267,6 +267,10 @@ PLAIN_TEST(queue_new_without_size_or_memory_fails)
     is(cord_queue_new(&queue, SIZE_MAX / 2, 3, 0), -ENOMEM);
     if (!under_valgrind()) /* its mmap(2) answers EINVAL */
         is(cord_queue_new(&queue, SIZE_MAX / 4, 1, CORD_SHARED), -ENOMEM);
+    is(cord_queue_new(&queue, 0, SIZE_MAX, 0), -ENOMEM);
+    is(cord_queue_new(&queue, 0, SIZE_MAX, CORD_SHARED), -ENOMEM);
+    is(cord_queue_new(&queue, 0, ((size_t)1 << 35) + 1, CORD_SHARED), -ENOMEM);
+    is(cord_queue_new(&queue, 1, SIZE_MAX / 9 + 1, CORD_SHARED), -ENOMEM); /* as many numbers and items wrap round */
     ck_assert_ptr_null(queue);
     cord_queue_free(NULL);
 }

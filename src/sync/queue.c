@@ -290,21 +290,29 @@ size_t cord_queue_capacity(const cord_queue *queue)
     return queue->capacity;
 }
 
-int cord_queue_new(cord_queue **ret, size_t item_size, size_t capacity, int flags)
+/* Also where the positions of a shared one end (shared_queue.h), which is far beyond what there is room for. */
+static bool too_large(size_t item_size, size_t capacity, int flags)
 {
     size_t bytes;
+    if (__builtin_mul_overflow(item_size != 0 ? item_size : 1, capacity, &bytes) || bytes > SIZE_MAX / 2)
+        return true;
+    return flags & CORD_SHARED && (bytes > (size_t)1 << 35 || (item_size != 0 && capacity > UINT32_MAX));
+}
+
+int cord_queue_new(cord_queue **ret, size_t item_size, size_t capacity, int flags)
+{
     if (capacity == 0)
         return cordi_fail(-EINVAL, "queue: the capacity must be at least 1");
     if ((flags & ~(CORD_SHARED | CORD_LIFO)) != 0)
         return cordi_fail(-EINVAL, "queue: its flags are CORD_SHARED and CORD_LIFO");
     if (item_size == 0 && (flags & CORD_LIFO))
         return cordi_fail(-EINVAL, "queue: messages come out first in first out");
-    if (__builtin_mul_overflow(item_size, capacity, &bytes) || bytes > SIZE_MAX / 2)
+    if (too_large(item_size, capacity, flags))
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);
     if (flags & CORD_SHARED)
         return cordi_shared_queue_new(ret, item_size, capacity, flags);
     struct cordi_queue_local *queue =
-        aligned_alloc(64, (sizeof *queue + bytes + 63) & ~(size_t)63); /* its lines only */
+        aligned_alloc(64, (sizeof *queue + item_size * capacity + 63) & ~(size_t)63); /* its lines only */
     if (queue == NULL)
         return cordi_fail_code(-ENOMEM, "queue of %zu items of %zu bytes", capacity, item_size);
     memset(queue, 0, sizeof *queue);
