@@ -370,6 +370,22 @@ PLAIN_TEST(lock_in_own_memory_zeroed_is_ready)
     cord_lock_free(NULL);
 }
 
+PLAIN_TEST(lock_in_shared_memory_and_not_made_there_answers_einval)
+{
+    struct {
+        cord_lock lock;
+        uint64_t guarded[2];
+        cord_rlock rlock;
+    } *it = board_new(sizeof *it);
+    it->guarded[0] = it->guarded[1] = 42;
+    is(cord_lock_acquire(&it->lock, CORD_FOREVER), -EINVAL);
+    is(cord_lock_release(&it->lock), -EINVAL);
+    is(cord_rlock_acquire(&it->rlock, CORD_NOWAIT), -EINVAL);
+    ck_assert_uint_eq(it->guarded[0], 42);
+    ck_assert_uint_eq(it->guarded[1], 42);
+    cord_shared_free(it);
+}
+
 int main(void)
 {
     return run_tests(
@@ -381,5 +397,5 @@ int main(void)
         BOTH(lock_of_a_hog_is_got_in_bounded_turns), BOTH(lock_acquire_cancelled_still_gets_it),
         PLAIN(lock_of_coroutines_and_threads_excludes), PLAIN(lock_of_coroutines_threads_and_processes_excludes),
         PLAIN(lock_of_epoll_loops_and_threads_each_gets_it), PLAIN(lock_of_uring_loops_and_threads_each_gets_it),
-        PLAIN(lock_in_own_memory_zeroed_is_ready), END);
+        PLAIN(lock_in_own_memory_zeroed_is_ready), PLAIN(lock_in_shared_memory_and_not_made_there_answers_einval), END);
 }

@@ -2,8 +2,9 @@
  *
  * A coroutine, a thread and, when it was made with CORD_SHARED, another process can wait for the same object with the
  * same calls. Local objects may also live in the caller's own memory: zeroed ones are ready (a barrier has no such
- * form). Waiters queue first in, first out. Every call may be made from any thread and in every kind; what waits says
- * so. All but the taking of a lock are cancellation points.
+ * form), but not in memory from cord_shared_new(), where a lock or recursive lock answers -EINVAL. Waiters queue first
+ * in, first out. Every call may be made from any thread and in every kind; what waits says so. All but the taking of a
+ * lock are cancellation points.
  * From Python: threading.Lock, RLock, Condition, Semaphore, Event, Barrier, and multiprocessing's of the same names.
  */
 #ifndef CORDAGE_LOCK_H

@@ -153,10 +153,23 @@ void cordi_lock_give(cord_lock *lock)
         (void)give(lock);
 }
 
+/* A local one there would be taken for a shared one, which is larger. Fetched to be written: the look would fetch the
+ * line a first time, the taking a second. */
+static inline bool is_made(const cord_lock *lock)
+{
+    __builtin_prefetch(lock, 1);
+    return cordi_is_shared(&lock->word);
+}
+
+static int not_made(void)
+{
+    return cordi_fail(-EINVAL, "lock: in shared memory it is one that cord_lock_new() has made with CORD_SHARED");
+}
+
 int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 {
     if (cordi_shm_is_there(lock))
-        return cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline);
+        return is_made(lock) ? cordi_shared_lock_acquire((struct cordi_shared_lock *)lock, deadline) : not_made();
     uint64_t self = (uint64_t)(uintptr_t)cordi_self();
     if (!try_take(lock)) {
         /* A release by another task clears owner before it frees the word, which is looked at first here. */
@@ -176,7 +189,7 @@ int cord_lock_acquire(cord_lock *lock, cord_deadline deadline)
 int cord_lock_release(cord_lock *lock)
 {
     if (cordi_shm_is_there(lock))
-        return cordi_shared_lock_release((struct cordi_shared_lock *)lock);
+        return is_made(lock) ? cordi_shared_lock_release((struct cordi_shared_lock *)lock) : not_made();
     atomic_store_explicit(owner_of(lock), 0, memory_order_relaxed); /* of a free one it is 0 */
     if (give_at_once(lock) || give(lock))
         return 0;
