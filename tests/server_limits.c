@@ -143,7 +143,7 @@ PROCESS_TEST(stubborn_child_is_killed_at_the_end)
 
 /* In a process of its own: the limit is the process's, and the clients must not share it. */
 struct limited {
-    cord_event *listening, *end; /* shared */
+    cord_event *listening, *measured, *end; /* shared */
     char address[CORD_ADDRESS_TEXT];
     cord_server_counts counts;
     int64_t cpu; /* ns while the server was at the limit */
@@ -172,6 +172,7 @@ static int serve_limited(void *arg)
     int64_t before = cpu_used();
     usleep(400000); /* the window that a server which spins would fill */
     limited->cpu = cpu_used() - before;
+    cord_event_set(limited->measured);
     int rc = cord_event_wait(limited->end, soon());
     limited->counts = counts(&served);
     stop(&served);
@@ -186,6 +187,7 @@ LOOP_KINDS_TEST(limit_of_open_files_pauses_accepting_and_serves_all)
     struct limited *limited = memory;
     limited->kind = kind;
     ok(cord_event_new(&limited->listening, CORD_SHARED));
+    ok(cord_event_new(&limited->measured, CORD_SHARED));
     ok(cord_event_new(&limited->end, CORD_SHARED));
     cord_task *task;
     ok(cord_task_start(&task, serve_limited, limited, 0, &(cord_task_options){ .kind = CORD_PROCESS }));
@@ -195,6 +197,7 @@ LOOP_KINDS_TEST(limit_of_open_files_pauses_accepting_and_serves_all)
         sockets[i] = dial(limited->address);
         say(sockets[i], "hello");
     }
+    ok(cord_event_wait(limited->measured, soon())); /* until then nobody hangs up: the server stays at its limit */
     for (int i = 0; i < CLIENTS; i++) {
         hears(sockets[i], "hello");
         hang_up(&sockets[i]);
@@ -206,6 +209,7 @@ LOOP_KINDS_TEST(limit_of_open_files_pauses_accepting_and_serves_all)
     ck_assert_uint_gt(limited->counts.paused, 0);
     ck_assert_int_lt(limited->cpu, slow() * CORD_SECOND / 5);
     cord_event_free(limited->listening);
+    cord_event_free(limited->measured);
     cord_event_free(limited->end);
     cord_shared_free(memory);
 }
