@@ -337,7 +337,7 @@ static const struct model notifier_dies = {
     .setup = setup,
     .check = check_items,
     STATE,
-    .faults = { { NO_WAKE }, { "death_is_not_counted", "model_killer", "add(&family->deaths", LOST, 0 } },
+    .faults = { { NO_WAKE }, { "death_is_not_counted", "model_count_death", "add(&family->deaths", LOST, 0 } },
 };
 static const struct model waiter_dies = {
     .name = "waiter_is_killed",

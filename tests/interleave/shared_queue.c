@@ -257,7 +257,7 @@ static const uint64_t first = FIRST;
 #define STATE .state = &world, .size = sizeof world
 #define NO_WAKE "wake_is_not_sent", "cordi_word_wake", "load(&family->mute)", LIES, 1
 #define NO_BELL "bell_is_not_looked_at", "ring", "load(&side->bell)", LIES, 0
-#define NO_DEATH "death_is_not_counted", "model_killer", "add(&family->deaths", LOST, 0
+#define NO_DEATH "death_is_not_counted", "model_count_death", "add(&family->deaths", LOST, 0
 
 static const struct model hand_over = {
     .name = "two_putters_and_a_getter",

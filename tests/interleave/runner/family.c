@@ -25,18 +25,27 @@ bool model_is_asleep(int task)
     return family->asleep[task] != NULL;
 }
 
-void model_killer(void *arg)
+void model_end_process(uint64_t process)
 {
-    uint64_t process = *(const uint64_t *)arg;
-    model_step("kills the process");
     for (int i = 0; i < run.count; i++)
         if (family->process[i] == process) {
             family->asleep[i] = NULL;
             model_kill(i);
         }
     family->killed[process] = 1;
+}
+
+void model_count_death(void)
+{
     atomic_fetch_add(&family->deaths, 1);
     cordi_word_wake(&family->deaths);
+}
+
+void model_killer(void *arg)
+{
+    model_step("kills the process");
+    model_end_process(*(const uint64_t *)arg);
+    model_count_death();
 }
 
 void model_canceller(void *arg)

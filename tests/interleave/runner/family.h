@@ -33,6 +33,10 @@ bool model_is_asleep(int task);
 /* A task that kills the process *arg; its death is seen and counted. */
 void model_killer(void *arg);
 
+/* The two halves of that, and the first is no step: the process makes no step any more; the death is counted. */
+void model_end_process(uint64_t process);
+void model_count_death(void);
+
 /* A task that cancels the task *arg; for models without rt/park.c. */
 void model_canceller(void *arg);
 
