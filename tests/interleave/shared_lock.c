@@ -1,10 +1,10 @@
-/* tests/interleave/shared_lock.c - the lock of several processes: one holder; nobody waits for ever, also when the holder,
- * a waiter or the heir is killed at any point; who takes it after a holder that was killed is told, and nobody else; a
- * waiter that gives up has no lock on its way.
+/* tests/interleave/shared_lock.c - the lock of several processes: one holder; nobody waits for ever, also when the
+ * holder, a waiter or the heir is killed at any point; who takes it after a holder that was killed is told, and nobody
+ * else; a waiter that gives up has no lock on its way.
  *
  * Each process has a task, and so its gate is free. A watch calls back while its task sleeps or goes to sleep: what
- * comes after that is cordi_owner_unwatch(), which waits for such a call. No time passes; a nap or a wait with a deadline
- * is over whenever the search likes. Deaths are counted only where a model says so: the watches alone must do.
+ * comes after that is cordi_owner_unwatch(), which waits for such a call. No time passes; a nap or a wait with a
+ * deadline is over whenever the search likes. Deaths are counted only where a model says so: the watches alone must do.
  */
 #include "runner/interleave.h"
 
@@ -26,8 +26,8 @@ static struct {
         void (*died)(void *arg);
         void *arg;
     } watches[MODEL_TASKS];
-    uint64_t inside; /* the task that has the lock, from 1 */
-    uint64_t losses; /* after how many a waiter becomes heir */
+    uint64_t inside;  /* the task that has the lock, from 1 */
+    uint64_t losses;  /* after how many a waiter becomes heir */
     uint64_t to_tell; /* the killed one held the lock, and nobody has taken it since */
 } world;
 
