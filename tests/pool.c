@@ -130,6 +130,38 @@ MODE_TEST(deadline_passes_etimedout_and_the_pool_goes_on)
     }
 }
 
+static int take_some_time(const void *in, void *out)
+{
+    (void)in;
+    (void)out;
+    return cord_sleep(10 * CORD_MILLISECOND);
+}
+
+static int block_the_loop(void *arg)
+{
+    (void)arg;
+    ok(cord_sleep(CORD_MILLISECOND));
+    usleep(200000); /* by then the answer is there and the deadline has passed */
+    return 0;
+}
+
+/* The loop that reads answers is late, and the mapper gives up on one that is there already. */
+PLAIN_TEST(a_worker_that_answers_at_the_deadline_is_not_found_dead_by_the_next_map)
+{
+    skip_without_processes();
+    char in = 0, out;
+    cord_task *blocker;
+    cord_pool *pool = new_pool(CORD_PROCESS, 1);
+    map_squares(pool, 0, 1);
+    for (int i = 0; i < 3; i++) {
+        ok(cord_task_start(&blocker, block_the_loop, NULL, 0, NULL));
+        is(cord_pool_map(pool, CORD_BATCH(take_some_time, &in, &out, 1), cord_in(20 * CORD_MILLISECOND)), -ETIMEDOUT);
+        join(blocker, 0);
+        map_squares(pool, 0, 1);
+    }
+    cord_pool_free(pool);
+}
+
 static int map_for_ever(void *arg)
 {
     char in[4] = { 0 }, out[4];
@@ -200,6 +232,7 @@ int main(void)
     return run_tests(
         "pool", MODE(map_gives_every_result_in_its_place), MODE(the_first_failure_is_the_answer_and_the_pool_goes_on),
         MODE(a_worker_that_dies_fails_its_job_and_is_replaced), MODE(deadline_passes_etimedout_and_the_pool_goes_on),
+        PLAIN(a_worker_that_answers_at_the_deadline_is_not_found_dead_by_the_next_map),
         PLAIN(a_cancelled_map_ends_and_the_pool_goes_on), MODE(several_tasks_map_at_once),
         MODE(shutdown_refuses_further_maps), PLAIN(an_unknown_kind_is_refused), END);
 }

@@ -32,6 +32,7 @@ struct child {
     cord_task *task; /* NULL: not started yet, or it ended */
     cord_socket socket;
     struct run *run; /* whose job it is at; under the pool's lock */
+    bool hung_up;    /* its mapper gave up, perhaps when the last answer was here already */
 };
 
 struct cord_pool {
@@ -123,6 +124,7 @@ static int child_start(cord_pool *pool, struct child *child)
     if (rc < 0)
         cord_close(&ends[0]);
     child->socket = ends[0];
+    child->hung_up = false;
     return rc;
 }
 
@@ -179,8 +181,10 @@ static void hang_up(cord_pool *pool, const struct run *run)
 {
     hold(&pool->lock);
     for (uint32_t i = 0; i < pool->how.workers; i++)
-        if (pool->children[i].run == run)
+        if (pool->children[i].run == run) {
+            pool->children[i].hung_up = true;
             (void)!cord_shutdown(pool->children[i].socket, SHUT_RDWR);
+        }
     cord_lock_release(&pool->lock);
 }
 
@@ -194,7 +198,7 @@ static int run_in_child(cord_pool *pool, struct child *child, const struct piece
     if (go_on(piece->run)) /* who gave up while the child started did not hang up on it; from here on he does */
         rc = exchange(child, &piece->run->batch, piece->first, piece->count);
     set_run(pool, child, NULL);
-    if (rc == CORD_EENDED || rc == -EPIPE || rc == -ECONNRESET)
+    if (child->hung_up || rc == CORD_EENDED || rc == -EPIPE || rc == -ECONNRESET)
         return cord_shield(child_end, child);
     if (rc == -ECANCELED)
         (void)cord_shield(child_end, child);
