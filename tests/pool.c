@@ -134,14 +134,14 @@ static int take_some_time(const void *in, void *out)
 {
     (void)in;
     (void)out;
-    return cord_sleep(10 * CORD_MILLISECOND);
+    return cord_sleep(50 * CORD_MILLISECOND);
 }
 
 static int block_the_loop(void *arg)
 {
     (void)arg;
     ok(cord_sleep(CORD_MILLISECOND));
-    usleep(200000); /* by then the answer is there and the deadline has passed */
+    usleep(400000); /* by then the answer is there and the deadline has passed */
     return 0;
 }
 
@@ -155,7 +155,7 @@ PLAIN_TEST(a_worker_that_answers_at_the_deadline_is_not_found_dead_by_the_next_m
     map_squares(pool, 0, 1);
     for (int i = 0; i < 3; i++) {
         ok(cord_task_start(&blocker, block_the_loop, NULL, 0, NULL));
-        is(cord_pool_map(pool, CORD_BATCH(take_some_time, &in, &out, 1), cord_in(20 * CORD_MILLISECOND)), -ETIMEDOUT);
+        is(cord_pool_map(pool, CORD_BATCH(take_some_time, &in, &out, 1), cord_in(100 * CORD_MILLISECOND)), -ETIMEDOUT);
         join(blocker, 0);
         map_squares(pool, 0, 1);
     }
