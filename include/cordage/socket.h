@@ -118,6 +118,18 @@ CORD_API CORD_MUST_CHECK int cord_peer(cord_socket socket, cord_address *ret);
  * runs out of it answers -ETIMEDOUT. Fails: -EINVAL (negative). */
 CORD_API CORD_MUST_CHECK int cord_socket_timeout(cord_socket socket, cord_span timeout);
 
+/* What a peer may take its time for; 0: no such limit. */
+typedef struct {
+    cord_span idle;    /* as cord_socket_timeout(): what a call with CORD_FOREVER waits at most */
+    cord_span first;   /* until the first byte has come (a listener's first connection): from the call below on */
+    cord_span stalled; /* what a call that sends waits until the peer takes more; each piece it takes begins it anew */
+    cord_span whole;   /* all calls together, whatever their deadlines: from the call below on */
+} cord_socket_limits;
+
+/* Sets all four at once, for calls that begin later. Out of a limit, a call answers -ETIMEDOUT; its sentence says which
+ * limit. After `whole`, calls fail though data is there; CORD_NOWAIT never does. Fails: -EINVAL (negative), -ENOMEM. */
+CORD_API CORD_MUST_CHECK int cord_socket_limit(cord_socket socket, const cord_socket_limits *limits);
+
 CORD_END
 
 #endif

@@ -186,7 +186,7 @@ static int send_batch(struct cordi_call *call, struct batch *batch, unsigned cou
         return cordi_io_sendmmsg(call->io, batch->messages, count, call->deadline);
     for (;;) {
         int sent = cordi_io_sendmmsg(call->io, batch->messages, count, CORD_NOWAIT);
-        int rc = sent == -EAGAIN ? cordi_socket_nap(&nap, call->deadline) : 0;
+        int rc = sent == -EAGAIN ? cordi_limit_nap(call, &nap) : 0;
         if (sent != -EAGAIN || rc < 0)
             return rc < 0 ? rc : sent;
     }
@@ -208,10 +208,14 @@ static int send_list(struct cordi_call *call, struct cursor *at)
             at->one_by_one = true;
             continue;
         }
-        if (sent < 0)
+        if (sent < 0 && (sent = cordi_limit_wait(call, sent)) < 0)
             return sent;
         for (int i = 0; i < sent; i++)
             advance(at, batch.pieces[i].iov_len);
+        if (sent > 0)
+            call->since = 0;
+        if (at->index < at->count && (sent = (int)cordi_call_more(call, 0)) < 0)
+            return sent;
     }
     return 0;
 }
@@ -239,8 +243,8 @@ int cord_send_many(cord_socket socket, const cord_datagram *list, size_t count, 
     rc = send_list(&call, &at);
     *sent = at.index;
     (void)cordi_socket_leave(&call, rc);
-    bool is_about_peer =
-        rc < 0 && rc != -EBADF && rc != -EMSGSIZE && rc != -ECANCELED && list[at.index].peer.length > 0;
+    bool is_about_peer = rc < 0 && rc != -EBADF && rc != -EMSGSIZE && rc != -ECANCELED &&
+                         list[at.index].peer.length > 0 && !cordi_limit_cut(&call, rc);
     char name[CORD_ADDRESS_TEXT];
     if (is_about_peer)
         return cordi_fail_code(rc, "%s", cord_address_text(&list[at.index].peer, name, sizeof name));

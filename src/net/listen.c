@@ -215,7 +215,7 @@ int cord_accept(cord_socket listener, cord_socket *ret, cord_address *peer, cord
     cord_address name = from;
     if (from.length == 0)
         cordi_socket_name_copy(&name, call.socket);
-    (void)cordi_socket_leave(&call, 0);
+    (void)cordi_socket_leave(&call, 1); /* one came: the limit for the first is over */
     rc = cordi_socket_open(ret, &data, rc, &name, false);
     if (rc == 0 && peer != NULL)
         *peer = from;

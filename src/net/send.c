@@ -27,12 +27,19 @@ static int send_stream(struct cordi_call *call, const struct iovec *pieces, int 
             continue;
         }
         ssize_t done = cordi_io_sendmsg(call->io, &message, 0, call->deadline);
-        if (done < 0)
-            return (int)done;
+        if (done < 0) {
+            int rc = cordi_limit_wait(call, done);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        call->since = 0;
         *sent += (size_t)done;
         part += (size_t)done;
         for (; count > 0 && part >= pieces->iov_len; pieces++, count--)
             part -= pieces->iov_len;
+        if (count > 0 && (done = cordi_call_more(call, done)) < 0)
+            return (int)done;
     }
     return 0;
 }
@@ -53,7 +60,10 @@ int cordi_send_pieces(struct cordi_call *call, const struct iovec *pieces, int c
 {
     if (call->socket->is_datagram) {
         struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count };
-        ssize_t done = cordi_io_sendmsg(call->io, &message, 0, call->deadline);
+        ssize_t done;
+        do
+            done = cordi_io_sendmsg(call->io, &message, 0, call->deadline);
+        while (done < 0 && (done = cordi_limit_wait(call, done)) == 0);
         *sent += done > 0 ? (size_t)done : 0;
         return done < 0 ? (int)done : 0;
     }
@@ -69,9 +79,12 @@ ssize_t cord_send(cord_socket socket, const void *buf, size_t size, cord_deadlin
         return rc;
     struct iovec piece = { (void *)(uintptr_t)buf, size };
     struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-    ssize_t done = cordi_send_kept(&call);
-    if (done == 0 && (size > 0 || call.socket->is_datagram))
-        done = cordi_io_sendmsg(call.io, &message, 0, call.deadline);
+    ssize_t done;
+    do {
+        done = cordi_send_kept(&call);
+        if (done == 0 && (size > 0 || call.socket->is_datagram))
+            done = cordi_io_sendmsg(call.io, &message, 0, call.deadline);
+    } while (done < 0 && (done = cordi_limit_wait(&call, done)) == 0);
     return cordi_socket_leave(&call, done);
 }
 
@@ -121,15 +134,13 @@ ssize_t cord_sendf(cord_socket socket, cord_deadline deadline, const char *forma
  * receiver's queue is full, so there is nothing to wait for and it is tried again after a while. */
 static ssize_t send_datagram(struct cordi_call *call, const struct msghdr *message)
 {
+    bool naps = call->socket->name.transport == CORD_UNIXGRAM;
     cord_span nap = 0;
-    if (call->socket->name.transport != CORD_UNIXGRAM)
-        return cordi_io_sendmsg(call->io, message, 0, call->deadline);
-    for (;;) {
-        ssize_t done = cordi_io_sendmsg(call->io, message, 0, CORD_NOWAIT);
-        int rc = done == -EAGAIN ? cordi_socket_nap(&nap, call->deadline) : 0;
-        if (done != -EAGAIN || rc < 0)
-            return rc < 0 ? rc : done;
-    }
+    ssize_t done;
+    do {
+        done = cordi_io_sendmsg(call->io, message, 0, naps ? CORD_NOWAIT : call->deadline);
+    } while (done == -EAGAIN && (done = naps ? cordi_limit_nap(call, &nap) : cordi_limit_wait(call, done)) == 0);
+    return done;
 }
 
 ssize_t cord_send_to(cord_socket socket, const void *buf, size_t size, const cord_address *to, cord_deadline deadline)
@@ -144,7 +155,8 @@ ssize_t cord_send_to(cord_socket socket, const void *buf, size_t size, const cor
         .msg_name = (void *)(uintptr_t)to->raw, .msg_namelen = to->length, .msg_iov = &piece, .msg_iovlen = 1
     };
     ssize_t done = send_datagram(&call, &message);
-    bool is_about_peer = done < 0 && done != -EBADF && done != -EMSGSIZE && done != -ECANCELED;
+    bool is_about_peer =
+        done < 0 && done != -EBADF && done != -EMSGSIZE && done != -ECANCELED && !cordi_limit_cut(&call, done);
     cordi_socket_leave(&call, done);
     if (is_about_peer)
         return cordi_fail_code((int)done, "%s", cord_address_text(to, name, sizeof name));

@@ -57,23 +57,35 @@ int cordi_socket_enter(struct cordi_call *call, cord_socket socket, enum cordi_d
         return -EBADF;
     struct cordi_socket *data = cordi_socket_of(io);
     cord_span timeout = atomic_load_explicit(&data->timeout, memory_order_relaxed);
-    if (timeout > 0 && deadline.at == 0)
-        deadline = cord_in(timeout);
-    int rc = cordi_io_turn(io, direction, deadline);
+    call->io = io;
+    call->socket = data;
+    call->direction = direction;
+    call->deadline = deadline;
+    call->limited = 0; /* what follows is only for limits */
+    int rc = timeout != 0 ? cordi_limit_enter(call, timeout) : cordi_io_turn(io, direction, deadline);
     if (rc < 0) {
-        (void)cordi_socket_fail(data, rc);
+        (void)cordi_limit_fail(call, rc);
         cordi_io_put(io);
-        return rc;
     }
-    *call = (struct cordi_call){ io, data, direction, deadline };
-    return 0;
+    return rc;
+}
+
+static ssize_t leave_slowly(struct cordi_call *call, ssize_t rc)
+{
+    if (call->limited != 0)
+        cordi_limit_note(call, rc);
+    cordi_io_turn_end(call->io, call->direction);
+    if (rc < 0)
+        (void)cordi_limit_fail(call, (int)rc);
+    cordi_io_put(call->io);
+    return rc;
 }
 
 ssize_t cordi_socket_leave(struct cordi_call *call, ssize_t rc)
 {
+    if ((rc | call->limited) < 0)
+        return leave_slowly(call, rc);
     cordi_io_turn_end(call->io, call->direction);
-    if (rc < 0)
-        (void)cordi_socket_fail(call->socket, (int)rc);
     cordi_io_put(call->io);
     return rc;
 }
@@ -269,6 +281,7 @@ static int end(cord_socket *socket, bool detach)
         (void)cordi_net_blocking(fd);
     if (data != NULL) {
         free(data->bound);
+        free(data->limits);
         free(data->reader);
         free(data->writer);
     }
@@ -342,21 +355,6 @@ int cord_shutdown(cord_socket socket, int how)
     int rc = cordi_net_shutdown(cordi_io_fd(io), how);
     if (rc < 0)
         (void)cordi_socket_fail(cordi_socket_of(io), rc);
-    cordi_io_put(io);
-    return rc;
-}
-
-int cord_socket_timeout(cord_socket socket, cord_span timeout)
-{
-    struct cordi_io *io = cordi_socket_get(socket);
-    if (io == NULL)
-        return -EBADF;
-    struct cordi_socket *data = cordi_socket_of(io);
-    int rc = timeout < 0 ? -EINVAL : 0;
-    if (rc < 0)
-        (void)cordi_socket_fail(data, rc);
-    else
-        atomic_store_explicit(&data->timeout, timeout, memory_order_relaxed);
     cordi_io_put(io);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* net/socket.h - what net hangs on a slot, and how each call enters and leaves.
  *
  * A call is: cordi_socket_enter() (the slot, its turn, the socket's own time-out), its work, cordi_socket_leave().
- * Within the turn of a direction its buffer is the calling task's alone, so nothing here needs a lock.
+ * Within the turn of a direction its buffer is the calling task's alone, so nothing here needs a lock. Limits: limit.c.
  */
 #ifndef CORDI_NET_SOCKET_H
 #define CORDI_NET_SOCKET_H
@@ -35,24 +35,33 @@ struct cordi_bound {
 
 /* Small, since there may be one for each of very many connections: what few have is elsewhere. */
 struct cordi_socket {
-    _Atomic int64_t timeout;     /* a cord_span; 0: none */
-    struct cordi_reader *reader; /* or NULL */
-    struct cordi_writer *writer; /* or NULL */
-    int8_t cuts;                 /* the kernel cuts trains on the way out: 1, -1 not, 0 unknown. Under the write turn */
-    bool is_datagram;            /* the rest is set at birth */
-    bool is_ours;                /* we made the descriptor non-blocking */
-    bool trains;                 /* may receive trains: only cord_recv_many reads it */
-    struct cordi_bound *bound;   /* or NULL */
-    cord_address name;           /* for sentences: the peer, else where it is bound. Only as much of it as its length
-                                    says was allocated: cordi_socket_name_copy() */
+    _Atomic int64_t timeout;               /* a cord_span; 0: none. With limits besides it is ~that, below 0 */
+    struct cordi_reader *reader;           /* or NULL */
+    struct cordi_writer *writer;           /* or NULL */
+    _Atomic(struct cordi_limits *) limits; /* or NULL; from the first cord_socket_limit() on that needs it */
+    int8_t cuts;               /* the kernel cuts trains on the way out: 1, -1 not, 0 unknown. Under the write turn */
+    bool is_datagram;          /* the rest is set at birth */
+    bool is_ours;              /* we made the descriptor non-blocking */
+    bool trains;               /* may receive trains: only cord_recv_many reads it */
+    struct cordi_bound *bound; /* or NULL */
+    cord_address name; /* for sentences: the peer, else where it is bound. Only as much of it as its length says was
+                          allocated: cordi_socket_name_copy() */
 };
 void cordi_socket_name_copy(cord_address *ret, const struct cordi_socket *socket);
+
+/* What a call's deadline comes from. */
+enum cordi_bound_by { CORDI_BY_CALL, CORDI_BY_FIRST, CORDI_BY_STALLED, CORDI_BY_WHOLE };
 
 struct cordi_call {
     struct cordi_io *io;
     struct cordi_socket *socket;
     enum cordi_direction direction;
-    cord_deadline deadline;
+    cord_deadline deadline; /* for the next piece; of a sender with limits CORD_NOWAIT: cordi_limit_wait() */
+    ssize_t limited;        /* -1: the socket has limits, and the rest is set; else 0 */
+    cord_deadline asked;    /* the caller's, or that of idle */
+    enum cordi_bound_by bound;
+    int64_t since; /* a sender: the peer took nothing since; 0: it has just taken something */
+    int queued;    /* and so much was on its way to it then */
 };
 
 /* Makes a socket of own_fd (closed on failure). name is for sentences. The slot's data is *data, for the caller to
@@ -81,6 +90,27 @@ int cordi_socket_enter(struct cordi_call *call, cord_socket socket, enum cordi_d
                        cord_deadline deadline);
 /* Ends the call; of a failure (rc < 0) makes the sentence. Answers rc. */
 ssize_t cordi_socket_leave(struct cordi_call *call, ssize_t rc);
+
+/* Between the pieces of a call, after so many bytes (or a failure): answers that, or -ETIMEDOUT when limits end it. */
+ssize_t cordi_limit_more(struct cordi_call *call, ssize_t came);
+static inline ssize_t cordi_call_more(struct cordi_call *call, ssize_t came)
+{
+    return (came | call->limited) < 0 ? cordi_limit_more(call, came) : came;
+}
+
+/* A try to send failed. 0: try again, there may be room now; else the call's answer. */
+int cordi_limit_wait(struct cordi_call *call, ssize_t failed);
+
+/* cordi_socket_nap() for a sender. */
+int cordi_limit_nap(struct cordi_call *call, cord_span *nap);
+
+/* Whether it was a limit that ended the call. */
+bool cordi_limit_cut(const struct cordi_call *call, ssize_t rc);
+
+/* For socket.c: the turn of a socket whose timeout is not 0; that something was received; the sentence of a failure. */
+int cordi_limit_enter(struct cordi_call *call, cord_span timeout);
+void cordi_limit_note(const struct cordi_call *call, ssize_t came);
+int cordi_limit_fail(const struct cordi_call *call, int rc);
 
 /* The slot without a turn, for calls that do not wait; put it with cordi_io_put(). NULL leaves a sentence (-EBADF). */
 struct cordi_io *cordi_socket_get(cord_socket socket);

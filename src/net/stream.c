@@ -71,7 +71,7 @@ static int make_room(struct cordi_call *call, size_t size)
 
 ssize_t cordi_stream_fill(struct cordi_call *call)
 {
-    int rc = make_room(call, 1);
+    ssize_t rc = cordi_call_more(call, make_room(call, 1));
     if (rc < 0)
         return rc;
     struct cordi_reader *reader = call->socket->reader;
@@ -105,7 +105,9 @@ ssize_t cordi_stream_take(struct cordi_call *call, size_t skip, void *buf, size_
     while (have < size) {
         struct iovec piece = { to + have, size - have };
         struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
-        ssize_t count = cordi_io_recvmsg(call->io, &message, 0, call->deadline);
+        ssize_t count = cordi_call_more(call, (ssize_t)(have - from_kept));
+        if (count >= 0)
+            count = cordi_io_recvmsg(call->io, &message, 0, call->deadline);
         if (count < 0) {
             int rc = put_back(call, to + from_kept, have - from_kept);
             return rc < 0 ? rc : count;

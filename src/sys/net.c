@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -70,6 +72,12 @@ int cordi_net_get(int fd, int level, int name, int *value)
 {
     socklen_t length = sizeof *value;
     return cordi_net_option_get(fd, level, name, value, &length);
+}
+
+int cordi_net_queued(int fd)
+{
+    int size = 0; /* a pipe knows only FIONREAD, from either end */
+    return ioctl(fd, SIOCOUTQ, &size) == 0 || ioctl(fd, FIONREAD, &size) == 0 ? size : -errno;
 }
 
 int cordi_net_dup(int fd)
