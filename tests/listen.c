@@ -312,6 +312,93 @@ MODE_TEST(pair_of_streams_and_of_datagrams)
     is(cord_socket_pair(pair, CORD_TCP), -EINVAL);
 }
 
+/* ---- buffers ---- */
+
+static int64_t buffer_of(cord_socket socket, cord_option which)
+{
+    int64_t size = 0;
+    ok(cord_option_get(socket, which, &size));
+    return size;
+}
+
+static void connection_has(cord_socket listener, const char *address, int64_t recv, int64_t send)
+{
+    cord_socket client = { 0 }, server = { 0 };
+    ok(cord_connect(&client, address, NULL, soon()));
+    ok(cord_accept(listener, &server, NULL, soon()));
+    is(buffer_of(server, CORD_RECV_BUFFER), recv);
+    is(buffer_of(server, CORD_SEND_BUFFER), send);
+    cord_close(&client);
+    cord_close(&server);
+}
+
+MODE_TEST(buffers_are_those_of_each_connection)
+{
+    char path[CORD_ADDRESS_TEXT], address[CORD_ADDRESS_TEXT];
+    snprintf(path, sizeof path, "unix:%s/buffers", temp_dir());
+    const char *const places[] = { "tcp:127.0.0.1:0", path };
+    for (int i = 0; i < 2; i++) {
+        cord_socket listener = { 0 };
+        cord_address local;
+        ok(cord_listen(&listener, places[i], &(cord_listen_options){ .recv_buffer = 20000, .send_buffer = 30000 }));
+        ok(cord_local(listener, &local));
+        is(buffer_of(listener, CORD_RECV_BUFFER), 40000); /* the kernel's double */
+        is(buffer_of(listener, CORD_SEND_BUFFER), 60000);
+        connection_has(listener, cord_address_text(&local, address, sizeof address), 40000, 60000);
+        cord_close(&listener);
+    }
+}
+
+/* How much goes to a connection that reads nothing and has not been accepted. */
+static size_t taken(const cord_listen_options *options)
+{
+    static const char block[64 * 1024];
+    char address[CORD_ADDRESS_TEXT];
+    cord_socket listener = { 0 }, client = { 0 };
+    cord_address local;
+    size_t all = 0;
+    ssize_t n;
+    ok(cord_listen(&listener, "tcp:127.0.0.1:0", options));
+    ok(cord_local(listener, &local));
+    ok(cord_connect(&client, cord_address_text(&local, address, sizeof address), NULL, soon()));
+    ok(cord_option_set(client, CORD_SEND_BUFFER, 16 * 1024));
+    while ((n = cord_send(client, block, sizeof block, cord_in(50 * CORD_MILLISECOND))) > 0)
+        all += (size_t)n;
+    is(n, -ETIMEDOUT);
+    cord_close(&client);
+    cord_close(&listener);
+    return all;
+}
+
+MODE_TEST(buffers_bound_what_a_peer_can_send_ahead)
+{
+    size_t small = taken(&(cord_listen_options){ .recv_buffer = 8 * 1024 }), usual = taken(NULL);
+    ck_assert_uint_lt(small, usual);
+}
+
+MODE_TEST(buffers_of_descriptors_and_datagrams)
+{
+    char address[CORD_ADDRESS_TEXT], by_number[CORD_ADDRESS_TEXT];
+    static const char *const transports[] = { "tcp", "unix" };
+    const cord_listen_options how = { .recv_buffer = 20000, .send_buffer = 30000 };
+    cord_socket listener = { 0 };
+    for (int i = 0; i < 2; i++) {
+        cord_socket first = listen_anywhere(address, transports[i]);
+        snprintf(by_number, sizeof by_number, "fd:%d", cord_fileno(first));
+        ok(cord_listen(&listener, by_number, &how));
+        connection_has(listener, address, 40000, 60000);
+        cord_close(&listener);
+        cord_close(&first);
+    }
+    ok(cord_listen(&listener, "udp:127.0.0.1:0", &how));
+    is(buffer_of(listener, CORD_RECV_BUFFER), 40000);
+    is(buffer_of(listener, CORD_SEND_BUFFER), 60000);
+    cord_close(&listener);
+    ok(cord_listen(&listener, "tcp:127.0.0.1:0", &(cord_listen_options){ .recv_buffer = UINT32_MAX })); /* is bounded */
+    ck_assert_int_gt(buffer_of(listener, CORD_RECV_BUFFER), 40000);
+    cord_close(&listener);
+}
+
 /* ---- unix paths ---- */
 
 MODE_TEST(unix_path_goes_with_its_listener)
@@ -391,14 +478,16 @@ MODE_TEST(unix_abstract_name_serves_without_a_file)
 
 int main(void)
 {
-    return run_tests(
-        "listen", MODE(listen_port_zero_picks_a_free_one), MODE(listen_port_in_use_is_tried_for_a_moment),
-        MODE(listen_foreign_address_eaddrnotavail), MODE(listen_again_at_once_works_unless_exclusive),
-        MODE(connect_nobody_listens_is_refused), MODE(connect_from_a_local_address), MODE(accept_tells_the_peer),
-        MODE(accept_on_no_listener_einval), MODE(ipv6_loopback_and_dual_stack),
-        MODE(accept_at_the_limit_of_files_emfile_then_works), MODE(adopt_fileno_detach),
-        MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe), MODE(fd_address_of_a_file),
-        MODE(fd_address_of_a_terminal), MODE(fd_address_of_a_listener), MODE(pair_of_streams_and_of_datagrams),
-        MODE(unix_path_goes_with_its_listener), MODE(unix_stale_path_is_replaced_a_file_is_not),
-        MODE(unix_path_stays_when_a_child_closes_its_copy), MODE(unix_abstract_name_serves_without_a_file), END);
+    return run_tests("listen", MODE(listen_port_zero_picks_a_free_one), MODE(listen_port_in_use_is_tried_for_a_moment),
+                     MODE(listen_foreign_address_eaddrnotavail), MODE(listen_again_at_once_works_unless_exclusive),
+                     MODE(connect_nobody_listens_is_refused), MODE(connect_from_a_local_address),
+                     MODE(accept_tells_the_peer), MODE(accept_on_no_listener_einval),
+                     MODE(ipv6_loopback_and_dual_stack), MODE(accept_at_the_limit_of_files_emfile_then_works),
+                     MODE(adopt_fileno_detach), MODE(detach_of_our_own_socket_may_block), MODE(fd_address_of_a_pipe),
+                     MODE(fd_address_of_a_file), MODE(fd_address_of_a_terminal), MODE(fd_address_of_a_listener),
+                     MODE(pair_of_streams_and_of_datagrams), MODE(buffers_are_those_of_each_connection),
+                     MODE(buffers_bound_what_a_peer_can_send_ahead), MODE(buffers_of_descriptors_and_datagrams),
+                     MODE(unix_path_goes_with_its_listener), MODE(unix_stale_path_is_replaced_a_file_is_not),
+                     MODE(unix_path_stays_when_a_child_closes_its_copy), MODE(unix_abstract_name_serves_without_a_file),
+                     END);
 }

@@ -28,6 +28,8 @@ typedef struct {
     bool reuse_port; /* SO_REUSEPORT: several processes may listen */
     bool v6_only;    /* tcp:[::]:N takes no IPv4 */
     bool trains;     /* datagrams: cord_recv_many takes whole trains, and the recv of this header is refused */
+    uint32_t recv_buffer, send_buffer; /* bytes, SO_RCVBUF and SO_SNDBUF of the socket and, for streams, of each
+                                          connection; 0: the system's. The kernel doubles and bounds them */
 } cord_listen_options;
 
 typedef struct {

@@ -5,6 +5,9 @@
  * by a connect: only when nobody answers is it removed and bound anew. (A lock file beside the socket was refused: it
  * stays behind, and other programs do not know it.) close removes the path only in the process that bound it and only
  * while it is still the same file.
+ *
+ * Sizes of buffers are set before the socket listens: a TCP connection inherits them, and its window is agreed on by
+ * them when it is made, before anyone accepts it. A UNIX connection inherits nothing; accept gives it the listener's.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -54,6 +57,26 @@ static int bind_failed(int rc, const cord_address *address)
     }
 }
 
+static int set_buffers(int fd, const cord_listen_options *options)
+{
+    int rc = 0;
+    if (options->recv_buffer > 0)
+        rc = cordi_net_set(fd, SOL_SOCKET, SO_RCVBUF, (int)options->recv_buffer);
+    if (rc == 0 && options->send_buffer > 0)
+        rc = cordi_net_set(fd, SOL_SOCKET, SO_SNDBUF, (int)options->send_buffer);
+    return rc;
+}
+
+/* The sizes of the listener's buffers for a connection; what is told of them is the double of what was set. */
+static void hand_on_buffers(int listener, int fd)
+{
+    static const int options[] = { SO_RCVBUF, SO_SNDBUF };
+    int size;
+    for (int i = 0; i < 2; i++)
+        if (cordi_net_get(listener, SOL_SOCKET, options[i], &size) == 0)
+            (void)cordi_net_set(fd, SOL_SOCKET, options[i], size / 2);
+}
+
 static int set_options(int fd, const cord_address *address, const cord_listen_options *options)
 {
     int rc = 0;
@@ -65,7 +88,7 @@ static int set_options(int fd, const cord_address *address, const cord_listen_op
         rc = cordi_net_set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (rc == 0 && cordi_address_family(address) == AF_INET6)
         rc = cordi_net_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6_only);
-    return rc;
+    return rc == 0 ? set_buffers(fd, options) : rc;
 }
 
 /* A listener at one address whose numbers are known. -errno, without a sentence. */
@@ -111,6 +134,8 @@ static int listen_fd(cord_socket *ret, const cord_address *address, const cord_l
     if (fd < 0)
         return fail(fd, address, fd == -EBADF ? "no such descriptor is open" : NULL);
     int type = cordi_fd_socket_type(fd), rc = type <= 0 ? -ENOTSOCK : 0;
+    if (rc == 0)
+        rc = set_buffers(fd, options);
     if (rc == 0 && type == SOCK_STREAM)
         rc = cordi_net_get(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening);
     if (rc == 0 && type == SOCK_STREAM && !listening)
@@ -151,6 +176,15 @@ static int listen_patiently(int *fd, cord_address *list, int count, const cord_l
     return rc;
 }
 
+/* Nobody else knows the socket yet. */
+static void note_buffers(cord_socket socket)
+{
+    struct cordi_io *io = cordi_io_get(socket.id);
+    struct cordi_socket *data = cordi_socket_of(io);
+    data->hands_on = data->name.transport == CORD_UNIX;
+    cordi_io_put(io);
+}
+
 int cord_listen(cord_socket *ret, const char *address, const cord_listen_options *options)
 {
     static const cord_listen_options none;
@@ -172,6 +206,8 @@ int cord_listen(cord_socket *ret, const char *address, const cord_listen_options
     }
     if (rc == 0 && options->trains)
         cordi_socket_take_trains(*ret);
+    if (rc == 0 && (options->recv_buffer > 0 || options->send_buffer > 0))
+        note_buffers(*ret);
     return rc;
 }
 
@@ -212,6 +248,8 @@ int cord_accept(cord_socket listener, cord_socket *ret, cord_address *peer, cord
     from.transport = call.socket->name.transport;
     from.length = (uint16_t)(length <= sizeof(sa_family_t) ? 0 : length);
     from.fd = 0;
+    if (call.socket->hands_on)
+        hand_on_buffers(cordi_io_fd(call.io), rc);
     cord_address name = from;
     if (from.length == 0)
         cordi_socket_name_copy(&name, call.socket);

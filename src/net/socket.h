@@ -43,6 +43,7 @@ struct cordi_socket {
     bool is_datagram;          /* the rest is set at birth */
     bool is_ours;              /* we made the descriptor non-blocking */
     bool trains;               /* may receive trains: only cord_recv_many reads it */
+    bool hands_on;             /* a UNIX listener: its connections get the sizes of its buffers */
     struct cordi_bound *bound; /* or NULL */
     cord_address name; /* for sentences: the peer, else where it is bound. Only as much of it as its length says was
                           allocated: cordi_socket_name_copy() */
