@@ -253,8 +253,8 @@ static int wait_idle(cord_request *request)
 KIND_TEST(idle_connection_times_out)
 {
     struct seen *seen = new_seen();
-    struct served served =
-        serve("tcp:127.0.0.1:0", wait_idle, &(cord_server_options){ .state = seen, .idle = 20 * CORD_MILLISECOND });
+    struct served served = serve("tcp:127.0.0.1:0", wait_idle,
+                                 &(cord_server_options){ .state = seen, .limit.idle = 20 * CORD_MILLISECOND });
     cord_socket socket = dial(served.address);
     hears_end(socket);
     hang_up(&socket);

@@ -75,7 +75,7 @@ static bool no_children(void *unused)
 
 PROCESS_TEST(children_are_distinct_and_leave_no_zombies)
 {
-    struct served served = serve("tcp:127.0.0.1:0", obey, NULL);
+    struct served served = serve("tcp:127.0.0.1:0", obey, &(cord_server_options){ .per_connection = true });
     enum { CLIENTS = 10 };
     int pids[CLIENTS];
     cord_socket sockets[CLIENTS];
@@ -104,7 +104,8 @@ static int count_memory(cord_request *request)
 LOOP_KINDS_TEST(memory_is_shared_unless_kind_is_process)
 {
     int number = 0;
-    struct served served = serve("tcp:127.0.0.1:0", count_memory, &(cord_server_options){ .state = &number });
+    struct served served =
+        serve("tcp:127.0.0.1:0", count_memory, &(cord_server_options){ .state = &number, .per_connection = true });
     for (int i = 1; i <= 3; i++) {
         char line[64];
         cord_socket socket = dial(served.address);

@@ -268,7 +268,7 @@ static int serve(struct service *service, cord_handle *handle)
                                 .finish = finish,
                                 .user_size = sizeof(struct session),
                                 .max_connections = a->max_connections,
-                                .idle = a->idle,
+                                .limit.idle = a->idle,
                                 .grace = a->grace,
                                 .quiet = a->quiet,
                                 .ready = tell_listening,

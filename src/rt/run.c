@@ -5,7 +5,7 @@
  * background loop, threads and processes. Each loop's coroutines are looked after by one of them there.
  * Signals only set a word and wake the loop; the loop cancels all tasks of the run. A process that has not ended a
  * second later is sent SIGTERM; at once was rejected, it would cut short what a child does when it is cancelled. In a
- * child process, whose function has no loop, SIGINT cancels its task.
+ * child process, whose function has no loop, SIGINT cancels its task, unless that is sheltered: its starter does.
  */
 #include <cordage/run.h>
 
@@ -69,7 +69,7 @@ void cordi_run_signals_after_fork(struct cord_task *task)
     if (atomic_exchange(&cordi_runtime.signal_fd, -1) < 0 && atomic_load(&cordi_runtime.signal_task) == NULL)
         return;
     atomic_store(&cordi_runtime.signal, 0);
-    atomic_store(&cordi_runtime.signal_task, task);
+    atomic_store(&cordi_runtime.signal_task, task->sheltered ? NULL : task);
     (void)cordi_proc_signal(SIGTERM, SIG_DFL, NULL); /* cord_task_terminate() ends it */
 }
 

@@ -1,8 +1,8 @@
-/* serve/server.c - servers: open, run, stop, close. server_private.h has the plan.
+/* serve/server.c - servers: run, stop, counts. server_private.h has the plan.
  *
  * Stopping is one number, the time at which requests under way are cancelled; each stop can only make it earlier. The
- * serving task sees it at its next turn and is woken for it. In kind serial the serving task is inside a handler, so
- * that a thread of its own keeps the time; it lives only between a stop with a grace and the end.
+ * serving task sees it at its next turn and is woken for it, by a write that a signal handler may make. In kind serial
+ * the serving task is inside a handler, so that a thread of its own keeps the time.
  * A server that was stopped stays stopped: run then answers 0 at once, so that a stop that comes early is not lost.
  */
 #include <cordage/server.h>
@@ -33,108 +33,47 @@ void cordi_server_let_go(cord_server *server)
     cord_lock_release(&server->lock);
 }
 
-static uint32_t default_connections(cord_kind kind)
+/* In kind serial the handler runs in the serving task, which a cancel would stay with for good. So when the time is
+ * over its connection is shut down: what the handler waits for there ends. Under the lock. */
+static void shut_running(cord_server *server)
 {
-    switch (kind) {
-    case CORD_COROUTINE:
-        return 10000;
-    case CORD_THREAD:
-        return 256;
-    case CORD_PROCESS:
-        return 64;
-    case CORD_SERIAL:
-        break;
+    if (server->running.id && cord_shutdown(server->running, SHUT_RDWR) < 0) {
+        /* the peer was faster */
     }
-    return 1;
 }
 
-static int read_options(cord_server *server, const cord_server_options *options)
+/* Kind serial: a thread beside the serving task. */
+static int keep_time(void *arg)
 {
-    cord_server_options *how = &server->how;
-    if (options)
-        memcpy(how, options, options->size && options->size < sizeof *how ? options->size : sizeof *how);
-    if ((unsigned)how->kind > CORD_SERIAL)
-        return cordi_fail(-EINVAL, "server: no kind has number %d", (int)how->kind);
-    if (how->idle < 0 || how->grace < 0)
-        return cordi_fail(-EINVAL, "server: idle and grace are spans of 0 or more");
-    if (!how->max_connections)
-        how->max_connections = default_connections(how->kind);
-    if (!how->max_datagram)
-        how->max_datagram = 65507;
+    cord_server *server = arg;
+    for (bool over = false; !over;) {
+        cord_event_clear(&server->keeper_wake);
+        cord_deadline at = { atomic_load(&server->stop_at) };
+        cordi_server_hold(server);
+        over = !server->group || (at.at && cord_left(at) == 0);
+        if (over)
+            shut_running(server);
+        cordi_server_let_go(server);
+        if (!over && cord_event_wait(&server->keeper_wake, at) == -ECANCELED)
+            break;
+    }
     return 0;
 }
 
-static int add_listener(cord_server *server, const char *address)
+static int start_timekeeper(cord_server *server)
 {
-    struct cordi_listener *listener = &server->listeners[server->count];
-    int64_t accepts = 0;
-    int rc = cord_listen(&listener->socket, address, &server->how.listen);
-    if (rc < 0)
-        return rc;
-    server->count++;
-    rc = cord_local(listener->socket, &listener->address);
-    if (rc == 0)
-        rc = cord_option_get(listener->socket, CORD_LISTENING, &accepts);
-    listener->stream = accepts;
-    if (rc == 0 && !listener->stream && !server->batch) {
-        server->batch = cordi_batch_new(&server->how);
-        if (!server->batch)
-            rc = cordi_fail(-ENOMEM, "%s: out of memory", address);
-    }
-    return rc;
+    cord_task_options how = { .kind = CORD_THREAD, .name = "server-timekeeper", .sheltered = true };
+    return cord_task_start(&server->timekeeper, keep_time, server, 0, &how);
 }
 
-static int open_all(cord_server *server, const char *address, const cord_server_options *options)
+static void end_timekeeper(cord_server *server)
 {
-    int rc = read_options(server, options);
-    if (rc < 0)
-        return rc;
-    const char *const *more = server->how.addresses;
-    size_t count = address ? 1 : 0;
-    for (size_t i = 0; more && more[i]; i++)
-        count++;
-    server->listeners = calloc(count + 1, sizeof *server->listeners);
-    server->waits = calloc(count + 1, sizeof(struct cordi_io *));
-    if (!server->listeners || !server->waits)
-        return cordi_fail(-ENOMEM, "server: out of memory");
-    if (!count)
-        return cordi_fail(-EINVAL, "server: no address; write tcp:127.0.0.1:0 for a free port");
-    if (count >= CORDI_IO_ANY) /* the wake pair is waited for too */
-        return cordi_fail(-EINVAL, "server: %zu addresses; at most %d", count, CORDI_IO_ANY - 1);
-    if (address)
-        rc = add_listener(server, address);
-    for (size_t i = 0; rc == 0 && more && more[i]; i++)
-        rc = add_listener(server, more[i]);
-    return rc < 0 ? rc : cord_socket_pair(server->wake, CORD_UNIX);
-}
-
-int cord_server_open(cord_server **ret, const char *address, cord_handle *handle, const cord_server_options *options)
-{
-    cord_server *server = calloc(1, sizeof *server);
-    if (!server)
-        return cordi_fail(-ENOMEM, "server: out of memory");
-    server->handle = handle;
-    int rc = open_all(server, address, options);
-    if (rc < 0)
-        cord_server_close(server);
-    else
-        *ret = server;
-    return rc < 0 ? rc : 0;
-}
-
-void cord_server_close(cord_server *server)
-{
-    if (!server)
-        return;
-    assert(!server->group); /* it serves: stop it and let run return first */
-    for (size_t i = 0; i < server->count; i++)
-        cord_close(&server->listeners[i].socket);
-    cord_close(&server->wake[0]);
-    cord_close(&server->wake[1]);
-    free(server->batch);
-    free(server->waits);
-    free(server->listeners);
-    free(server);
+    cord_event_set(&server->keeper_wake);
+    int rc = cord_task_join(server->timekeeper, CORD_FOREVER, NULL);
+    assert(rc == 0);
+    (void)rc;
+    cord_task_free(server->timekeeper);
+    server->timekeeper = NULL;
 }
 
 /* In a shield: waits for the jobs, cancels what is left of them when the time is over. */
@@ -146,43 +85,65 @@ static int end_all(void *arg)
     cordi_server_hold(server);
     server->group = NULL;
     cordi_server_let_go(server);
-    if (server->timekeeper) {
-        cord_event_set(&server->keeper_wake);
-        int rc = cord_task_join(server->timekeeper, CORD_FOREVER, NULL);
-        assert(rc == 0);
-        (void)rc;
-        cord_task_free(server->timekeeper);
-        server->timekeeper = NULL;
-    }
+    if (server->timekeeper)
+        end_timekeeper(server);
     cord_group_cancel(group);
     return cord_group_join(group, CORD_FOREVER);
 }
 
-static int serve(void *arg)
+/* What serves beside the serving task, before the first request. */
+static int start_helpers(cord_server *server)
 {
-    cord_server *server = arg;
-    /* In kind process a job's task in this process is the coroutine that waits for the child. */
-    cord_kind kind = server->how.kind == CORD_PROCESS ? CORD_COROUTINE : server->how.kind;
-    cord_group_options how = { .task = { .kind = kind, .loop = CORD_LOOP_ANY, .sheltered = true }, .keep_going = true };
+    switch (server->how.kind) {
+    case CORD_SERIAL:
+        return start_timekeeper(server);
+    case CORD_PROCESS:
+        return server->how.per_connection ? 0 : cordi_workers_start(server);
+    case CORD_COROUTINE:
+    case CORD_THREAD:
+        break;
+    }
+    return 0;
+}
+
+static int start_group(cord_server *server)
+{
+    /* In kind process a job's task in this process is the coroutine that waits for the child; all of them are on the
+     * serving task's loop, so that what they share needs no lock. */
+    bool process = server->how.kind == CORD_PROCESS;
+    cord_group_options how = { .task = { .kind = process ? CORD_COROUTINE : server->how.kind,
+                                         .loop = process ? CORD_LOOP_HERE : CORD_LOOP_ANY,
+                                         .stack_size = process ? 0 : server->how.stack_size,
+                                         .sheltered = true },
+                               .keep_going = true };
     cord_group *group;
-    if (server->how.kind != CORD_PROCESS)
-        how.task.stack_size = server->how.stack_size;
     int rc = cord_group_new(&group, &how);
     if (rc < 0)
         return rc;
     cordi_server_hold(server);
     server->group = group;
     cordi_server_let_go(server);
-    for (size_t i = 0; server->how.ready && i < server->count; i++)
-        server->how.ready(&server->listeners[i].address, server->how.state);
-    rc = cordi_server_accept(server);
+    return 0;
+}
+
+static int serve(void *arg)
+{
+    cord_server *server = arg;
+    int rc = start_group(server);
     if (rc < 0)
+        return rc;
+    rc = start_helpers(server);
+    for (size_t i = 0; rc == 0 && server->how.ready && i < server->count; i++)
+        server->how.ready(&server->listeners[i].address, server->how.state);
+    if (rc == 0)
+        rc = cordi_server_accept(server);
+    if (rc < 0 && rc != -ETIMEDOUT && rc != -EAGAIN)
         cordi_server_shorten(server, server->how.grace);
     cord_shield(end_all, server);
     return rc;
 }
 
-int cord_server_run(cord_server *server)
+static int run(cord_server *server, uint64_t requests, cord_deadline until)
 {
     if (server->group)
         return cordi_fail(-EBUSY, "server: another task runs it already");
@@ -190,8 +151,20 @@ int cord_server_run(cord_server *server)
         cordi_server_refuse(server);
         return 0;
     }
+    server->left = requests;
+    server->until = until;
     bool loop = server->how.kind == CORD_COROUTINE || server->how.kind == CORD_PROCESS;
     return loop && !cordi_must_offload() ? cord_run(serve, server, NULL) : serve(server);
+}
+
+int cord_server_run(cord_server *server)
+{
+    return run(server, UINT64_MAX, CORD_FOREVER);
+}
+
+int cord_server_run_one(cord_server *server, cord_deadline deadline)
+{
+    return run(server, 1, deadline);
 }
 
 int cord_serve(const char *address, cord_handle *handle, const cord_server_options *options)
@@ -203,45 +176,6 @@ int cord_serve(const char *address, cord_handle *handle, const cord_server_optio
     rc = cord_server_run(server);
     cord_server_close(server);
     return rc;
-}
-
-/* Under the lock. In kind serial the handler runs in the serving task, which a cancel would stay with for good. So
- * when the time is over its connection is shut down: what the handler waits for there ends. */
-static void shut_running(cord_server *server)
-{
-    if (server->running.id && cord_shutdown(server->running, SHUT_RDWR) < 0) {
-        /* the peer was faster */
-    }
-}
-
-/* Kind serial: a thread that lives from a stop until the server has ended. */
-static int keep_time(void *arg)
-{
-    cord_server *server = arg;
-    for (bool over = false; !over;) {
-        cord_event_clear(&server->keeper_wake);
-        cord_deadline at = { atomic_load(&server->stop_at) };
-        cordi_server_hold(server);
-        over = !server->group || cord_left(at) == 0;
-        if (over)
-            shut_running(server);
-        cordi_server_let_go(server);
-        if (!over && cord_event_wait(&server->keeper_wake, at) == -ECANCELED)
-            break;
-    }
-    return 0;
-}
-
-/* Under the lock. */
-static void stop_serial(cord_server *server)
-{
-    cord_task_options how = { .kind = CORD_THREAD, .name = "server-timekeeper", .sheltered = true };
-    if (cord_left((cord_deadline){ atomic_load(&server->stop_at) }) == 0)
-        shut_running(server);
-    else if (server->group && !server->timekeeper &&
-             cord_task_start(&server->timekeeper, keep_time, server, 0, &how) < 0)
-        shut_running(server);
-    cord_event_set(&server->keeper_wake);
 }
 
 bool cordi_server_stopping(const cord_server *server)
@@ -263,16 +197,14 @@ int cord_server_stop(cord_server *server, cord_span grace)
 {
     if (grace < 0)
         grace = 0;
-    if (server->in_child) {
-        ssize_t rc = cord_send(server->wake[1], &(int64_t){ grace }, sizeof(int64_t), CORD_NOWAIT);
-        return rc == -EPIPE ? cordi_fail(-EPIPE, "server: the process that serves has ended") : 0;
-    }
-    cordi_server_hold(server); /* so that run cannot return, and the server be closed, before this is done */
+    if (server->in_child)
+        return cordi_server_post(server, grace) == -EPIPE ? -EPIPE : 0;
+    atomic_fetch_add(&server->stops, 1); /* close waits for it: run may return at any time from here on */
     cordi_server_shorten(server, grace);
     if (server->how.kind == CORD_SERIAL)
-        stop_serial(server);
+        cord_event_set(&server->keeper_wake);
     cordi_server_wake(server);
-    cordi_server_let_go(server);
+    atomic_fetch_sub(&server->stops, 1);
     return 0;
 }
 
@@ -292,7 +224,9 @@ void cord_server_stats(const cord_server *server, cord_server_counts *ret)
         .accepted = atomic_load(&server->accepted),
         .active = atomic_load(&server->started) - ended,
         .failed = atomic_load(&server->failed),
+        .refused = atomic_load(&server->refused),
         .paused = atomic_load(&server->paused),
+        .replaced = atomic_load(&server->replaced),
     };
 }
 

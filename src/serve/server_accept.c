@@ -11,23 +11,23 @@
 
 #include "rt/io.h"
 #include "rt/park.h"
+#include "sys/fd.h"
 
-enum { BURST = 16 /* requests that are taken before others run */ };
+enum { BURST = 16, REFUSED_BURST = 256 };
 
 static const cord_span pause_span = 100 * CORD_MILLISECOND;
 
-/* Waits for its turn at most: there is at most one word at a time of ours, and room for many. */
-static int send_poke(void *arg)
+/* Words never fill the pair: one at a time is ours, and a child's that finds it full was not the first. */
+int cordi_server_post(cord_server *server, int64_t word)
 {
-    cord_server *server = arg;
-    const int64_t word = CORDI_SERVER_POKE;
-    return cord_send(server->wake[1], &word, sizeof word, CORD_FOREVER) < 0 ? -EPIPE : 0;
+    return cordi_fd_post(server->wake_fd, &word, sizeof word);
 }
 
 void cordi_server_wake(cord_server *server)
 {
-    if (!atomic_exchange(&server->poked, true))
-        cord_shield(send_poke, server); /* also in a task that was cancelled */
+    if (!atomic_exchange(&server->poked, true) && cordi_server_post(server, CORDI_SERVER_POKE) < 0) {
+        /* it is about to look anyway */
+    }
 }
 
 /* Reads the words that came; a stop of a child is among them. What made somebody poke is looked at after it, so that a
@@ -56,17 +56,28 @@ static int enter(struct cordi_io **ret, cord_socket socket)
     return rc;
 }
 
-/* Waits for the wake pair and, if asked, the listeners. 0, -ETIMEDOUT, -ECANCELED, -EBADF. */
-static int await_any(cord_server *server, bool listeners, cord_deadline deadline)
+/* Which listeners are worth a look: without room only those whose connections are refused. */
+static bool is_open(const cord_server *server, const struct cordi_listener *listener, uint32_t room)
 {
-    struct cordi_io **waits = server->waits;
-    int count = 0, want = 1 + (listeners ? (int)server->count : 0);
-    int rc = 0;
-    while (count < want && rc >= 0) {
-        rc = enter(&waits[count], count ? server->listeners[count - 1].socket : server->wake[0]);
-        count += rc >= 0;
-    }
-    if (rc >= 0)
+    return room > 0 || (listener->stream && server->how.refusal);
+}
+
+/* Waits for the wake pair and, if asked, the listeners. 0, -ETIMEDOUT, -EAGAIN, -ECANCELED, -EBADF. */
+static int await_any(cord_server *server, bool listeners, uint32_t room, cord_deadline deadline)
+{
+    struct cordi_io *waits[CORDI_IO_ANY];
+    int count = 0;
+    int rc = enter(&waits[count++], server->wake[0]);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; listeners && i < server->count && rc >= 0; i++)
+        if (is_open(server, &server->listeners[i], room)) {
+            rc = enter(&waits[count], server->listeners[i].socket);
+            count += rc >= 0;
+        }
+    if (rc >= 0 && deadline.at == CORD_NOWAIT.at)
+        rc = cordi_fail(-EAGAIN, "server: no request is there");
+    else if (rc >= 0)
         rc = cordi_io_wait_any(waits, count, CORDI_READ, deadline);
     while (count--) {
         cordi_io_turn_end(waits[count], CORDI_READ);
@@ -75,27 +86,61 @@ static int await_any(cord_server *server, bool listeners, cord_deadline deadline
     return rc < 0 ? rc : 0;
 }
 
-/* Waits for a stop, for a listener (if asked) or else for the end of a job after the first `seen`. */
-static int await(cord_server *server, bool listeners, uint64_t seen, cord_deadline deadline)
+/* Waits for a stop, for a listener (if asked), and where there is no room for the end of a job after the first `seen`.
+ */
+static int await(cord_server *server, bool listeners, uint32_t room, uint64_t seen, cord_deadline deadline)
 {
-    atomic_store(&server->waiting, !listeners);
+    bool for_end = !listeners || room == 0;
+    atomic_store(&server->waiting, for_end);
     int rc = 0;
-    if (listeners || atomic_load(&server->ended) == seen)
-        rc = await_any(server, listeners, deadline);
+    if (!for_end || atomic_load(&server->ended) == seen)
+        rc = await_any(server, listeners, room, deadline);
     atomic_store(&server->waiting, false);
     hear(server);
     return rc;
 }
 
+bool cordi_server_admit(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    if (server->peers && job->listener->stream) {
+        cordi_server_hold(server);
+        job->counted = cordi_peers_enter(server->peers, &job->request.peer, server->how.max_per_peer);
+        cordi_server_let_go(server);
+        if (!job->counted)
+            return false;
+    }
+    return !server->how.verify || server->how.verify(&job->request) >= 0;
+}
+
+/* Tells a peer so; what it has sent is read away, because closing over it would take the refusal away from the peer. */
+static void send_refusal(cord_socket socket, const char *text)
+{
+    char buf[4096];
+    if (cord_send(socket, text, strlen(text), CORD_NOWAIT) < 0 || cord_shutdown(socket, SHUT_WR) < 0)
+        return;
+    for (int i = 0; i < 4 && cord_recv(socket, buf, sizeof buf, CORD_NOWAIT) > 0; i++) {
+    }
+}
+
+void cordi_server_turn_away(struct cordi_job *job)
+{
+    cord_server *server = job->request.server;
+    const char *text = server->how.refusal;
+    atomic_fetch_add(&server->refused, 1);
+    if (text && text[0] && job->listener->stream)
+        send_refusal(job->request.socket, text);
+    cordi_job_free(job);
+}
+
 /* The rest answer 1 when they took a request, 0 when there was none. */
-static int take_connection(cord_server *server, const struct cordi_listener *listener)
+static int take_connection(cord_server *server, const struct cordi_listener *listener, uint32_t room)
 {
     cord_socket socket;
     cord_address peer;
     int rc = cord_accept(listener->socket, &socket, &peer, CORD_NOWAIT);
     if (rc < 0)
         return rc == -EAGAIN ? 0 : rc;
-    atomic_fetch_add(&server->accepted, 1);
     struct cordi_job *job = cordi_job_new(server, listener, 0);
     if (!job) {
         cord_close(&socket);
@@ -103,8 +148,10 @@ static int take_connection(cord_server *server, const struct cordi_listener *lis
     }
     job->request.socket = socket;
     job->request.peer = peer;
-    if (server->how.idle > 0 && cord_socket_timeout(socket, server->how.idle) < 0)
-        cordi_log("%s", cord_error_detail());
+    if (room == 0 || !cordi_server_admit(job)) {
+        cordi_server_turn_away(job);
+        return 1;
+    }
     rc = cordi_job_start(job);
     return rc < 0 ? rc : 1;
 }
@@ -113,30 +160,32 @@ static int take_connection(cord_server *server, const struct cordi_listener *lis
 static uint32_t room_for(const cord_server *server, uint64_t ended)
 {
     uint64_t active = atomic_load(&server->started) - ended, most = server->how.max_connections;
-    return active < most ? (uint32_t)(most - active) : 0;
+    uint64_t room = active < most ? most - active : 0;
+    return (uint32_t)(room < server->left ? room : server->left);
 }
 
 /* One connection, or one batch of datagrams, of each listener at most, so that a busy one does not shut out the others.
  * How many. */
 static int take_round(cord_server *server)
 {
-    int taken = 0;
-    if (server->pending) {
+    int taken = 0, rc = 0;
+    uint32_t room = room_for(server, atomic_load(&server->ended));
+    if (server->pending && room > 0) {
         struct cordi_job *job = server->pending;
         server->pending = NULL;
-        int rc = cordi_job_start(job);
+        rc = cordi_job_start(job);
         if (rc < 0)
             return rc;
         taken++;
     }
-    int rc = cordi_batch_start(server, room_for(server, atomic_load(&server->ended)));
-    for (size_t i = 0; rc >= 0 && i < server->count && !cordi_server_stopping(server); i++) {
-        taken += rc;
-        uint32_t room = room_for(server, atomic_load(&server->ended));
-        if (room == 0)
-            return taken;
+    rc = cordi_batch_start(server, room_for(server, atomic_load(&server->ended)));
+    for (size_t i = 0; rc >= 0 && i < server->count && !cordi_server_stopping(server) && server->left; i++) {
         const struct cordi_listener *listener = &server->listeners[i];
-        rc = listener->stream ? take_connection(server, listener) : cordi_batch_take(server, listener, room);
+        taken += rc;
+        room = room_for(server, atomic_load(&server->ended));
+        rc = 0;
+        if (is_open(server, listener, room))
+            rc = listener->stream ? take_connection(server, listener, room) : cordi_batch_take(server, listener, room);
     }
     return rc < 0 ? rc : taken + rc;
 }
@@ -147,24 +196,62 @@ static bool is_final(int rc)
     return rc == -ECANCELED || rc == -EBADF || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENOTSOCK;
 }
 
+static cord_deadline earlier(cord_deadline a, cord_deadline b)
+{
+    if (a.at == 0 || b.at == 0)
+        return a.at == 0 ? b : a;
+    return a.at < b.at ? a : b;
+}
+
+static cord_deadline next_lull(const cord_server *server)
+{
+    return server->how.idled && server->how.lull ? cord_in(server->how.lull) : CORD_FOREVER;
+}
+
+/* Nothing is there. -ETIMEDOUT: the one request that was waited for did not come. */
+static int wait_for_more(cord_server *server, uint64_t seen, cord_deadline *lull)
+{
+    int rc = await(server, true, room_for(server, seen), seen, earlier(*lull, server->until));
+    if (rc != -ETIMEDOUT)
+        return rc;
+    if (lull->at && cord_left(*lull) == 0) {
+        server->how.idled(server, server->how.state);
+        *lull = next_lull(server);
+    }
+    return server->until.at && cord_left(server->until) == 0 ? cordi_fail(rc, "server: no request came in time") : 0;
+}
+
+/* Requests that are taken before others run. Who refuses looks at all that wait before it lets handlers run: handlers
+ * that only compute have ended when it looks again, and then there always seems to be room, whatever waited meanwhile.
+ */
+static unsigned burst_of(const cord_server *server)
+{
+    return server->how.refusal ? server->how.max_connections + REFUSED_BURST : BURST;
+}
+
 int cordi_server_accept(cord_server *server)
 {
     unsigned taken = 0;
-    while (!cordi_server_stopping(server)) {
+    cord_deadline lull = next_lull(server);
+    while (!cordi_server_stopping(server) && server->left) {
         uint64_t seen = atomic_load(&server->ended);
-        bool room = room_for(server, seen) > 0;
-        int rc = room ? take_round(server) : 0;
+        int rc = take_round(server);
         if (rc < 0 && !is_final(rc)) {
             if (rc == -EMFILE || rc == -ENFILE)
                 atomic_fetch_add(&server->paused, 1);
-            rc = await(server, false, seen, cord_in(pause_span));
+            rc = await(server, false, 0, seen, cord_in(pause_span));
+            if (rc == -ETIMEDOUT)
+                rc = 0;
         } else if (rc == 0) {
-            rc = await(server, room, seen, CORD_FOREVER);
-        } else if (rc > 0 && (taken += (unsigned)rc) >= BURST) {
-            taken = 0;
-            rc = cord_yield(); /* nothing above waits while requests keep coming */
+            rc = wait_for_more(server, seen, &lull);
+        } else if (rc > 0) {
+            lull = next_lull(server);
+            if ((taken += (unsigned)rc) >= burst_of(server)) {
+                taken = 0;
+                rc = cord_yield(); /* nothing above waits while requests keep coming */
+            }
         }
-        if (rc < 0 && rc != -ETIMEDOUT)
+        if (rc < 0)
             return rc;
     }
     return 0;
@@ -182,13 +269,14 @@ void cordi_server_drain(cord_server *server)
     if (server->pending)
         cordi_job_free(server->pending);
     server->pending = NULL;
-    cordi_server_refuse(server);
+    if (cordi_server_stopping(server))
+        cordi_server_refuse(server);
     for (;;) {
         uint64_t seen = atomic_load(&server->ended);
         cord_deadline at = { atomic_load(&server->stop_at) };
         if (atomic_load(&server->started) == seen || cord_left(at) == 0)
             return;
-        int rc = await(server, false, seen, at);
+        int rc = await(server, false, 0, seen, at);
         if (rc < 0 && rc != -ETIMEDOUT)
             return;
     }

@@ -54,7 +54,6 @@ static int start_next(cord_server *server)
         batch->next++;
         batch->offset = 0;
     }
-    atomic_fetch_add(&server->accepted, 1);
     size_t kept = size < most ? size : most;
     struct cordi_job *job = cordi_job_new(server, batch->listener, kept);
     if (!job)
@@ -64,6 +63,10 @@ static int start_next(cord_server *server)
     job->request.socket = batch->listener->socket;
     job->request.peer = this->peer;
     job->request.truncated = this->truncated || kept < size;
+    if (!cordi_server_admit(job)) {
+        cordi_server_turn_away(job);
+        return 0;
+    }
     return cordi_job_start(job);
 }
 

@@ -1,9 +1,8 @@
-/* serve/server_process.c - kind process: each request in a child of its own.
+/* serve/server_process.c - kind process with .per_connection: each request in a child of its own.
  *
  * The serving task forks, and the child has the connection with everything else; the parent closes its copy at once,
  * so that the peer sees the end when the child ends, however it does. A coroutine in the parent waits for the child
- * and tells how it ended. When the requests are cancelled a child is asked first, gets SIGTERM a second later and
- * SIGKILL another second later, so that no handler outlives its server.
+ * and tells how it ended.
  */
 #include "serve/server_private.h"
 
@@ -12,30 +11,41 @@
 
 #include "rt/park.h"
 
-/* In the child. The listeners are closed first: a port must not stay taken because a handler is slow. */
+void cordi_server_in_child(cord_server *server, const struct cordi_job *job)
+{
+    server->in_child = true;
+    for (size_t i = 0; i < server->count; i++)
+        if (server->listeners[i].stream) /* a port must not stay taken because a handler is slow */
+            cord_close(&server->listeners[i].socket);
+    cord_close(&server->wake[0]);
+    if (server->pending && server->pending != job && server->pending->listener->stream)
+        cord_close(&server->pending->request.socket);
+}
+
 static int handle_in_child(void *arg)
 {
     struct cordi_job *job = *(struct cordi_job **)arg;
-    cord_server *server = job->request.server;
-    server->in_child = true;
-    for (size_t i = 0; i < server->count; i++)
-        if (server->listeners[i].socket.id != job->request.socket.id)
-            cord_close(&server->listeners[i].socket);
-    cord_close(&server->wake[0]);
+    cordi_server_in_child(job->request.server, job);
     int rc = cordi_job_handle(job);
     return rc < 0 ? cordi_fail(rc, "%s", job->error) : 0;
+}
+
+int cordi_child_end(cord_task *child, cord_outcome *outcome)
+{
+    cord_task_cancel(child);
+    int rc = cord_task_join(child, cord_in(CORD_SECOND), outcome);
+    if (rc < 0) {
+        cord_task_terminate(child, CORD_SECOND);
+        rc = cord_task_join(child, CORD_FOREVER, outcome);
+    }
+    return rc;
 }
 
 static int end_child(void *arg)
 {
     struct cordi_job *job = arg;
-    cord_task_cancel(job->child);
-    int rc = cord_task_join(job->child, cord_in(CORD_SECOND), NULL);
-    if (rc < 0) {
-        cord_task_terminate(job->child, CORD_SECOND);
-        rc = cord_task_join(job->child, CORD_FOREVER, NULL);
-    }
-    return rc;
+    cord_outcome outcome;
+    return cordi_child_end(job->child, &outcome);
 }
 
 /* The job's task in the parent. */
@@ -47,7 +57,8 @@ static int watch(void *arg)
     if (rc < 0) /* cancelled: the server ends */
         cord_shield(end_child, job);
     else if (outcome.how == CORD_FAILED || outcome.how == CORD_SIGNALED)
-        cordi_job_failed(job, outcome.error);
+        cordi_job_failed(job, outcome.how == CORD_FAILED && outcome.value < 0 ? outcome.value : -EOWNERDEAD,
+                         outcome.error);
     cord_task_free(job->child);
     cordi_job_end(job);
     return 0;
@@ -70,7 +81,7 @@ int cordi_server_fork(struct cordi_job *job)
         cord_close(&job->request.socket);
     rc = cord_shield(start_watch, job); /* the serving task may have been cancelled meanwhile */
     if (rc < 0) {                       /* no memory, and too late to try again: the child has begun */
-        cordi_job_failed(job, cord_error_detail());
+        cordi_job_failed(job, rc, cord_error_detail());
         cord_task_terminate(job->child, 0);
         cord_shield(end_child, job);
         cord_task_free(job->child);

@@ -57,6 +57,14 @@ ssize_t cordi_fd_send(int fd, const void *buf, size_t size, int flags)
     return RESTART(send(fd, buf, size, flags | MSG_NOSIGNAL));
 }
 
+int cordi_fd_post(int fd, const void *buf, size_t size)
+{
+    int saved = errno;
+    int rc = send(fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    errno = saved;
+    return rc;
+}
+
 ssize_t cordi_fd_recvmsg(int fd, struct msghdr *message, int flags)
 {
     return RESTART(recvmsg(fd, message, flags));

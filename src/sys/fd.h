@@ -22,6 +22,7 @@ int cordi_fd_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags);
 int cordi_fd_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags); /* never raises SIGPIPE */
 int cordi_fd_accept(int fd, struct sockaddr *peer, socklen_t *length);          /* close-on-exec, blocking mode */
 int cordi_fd_connect(int fd, const struct sockaddr *to, socklen_t length);      /* -EINPROGRESS after EINTR too */
+int cordi_fd_post(int fd, const void *buf, size_t size); /* one send that does not wait. Async-signal-safe */
 void cordi_fd_close(int fd);
 
 /* Until `deadline` on the monotonic clock (0: for ever, < 0: do not wait). EINTR answers 0 ready ones. */

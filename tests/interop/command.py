@@ -461,11 +461,11 @@ def _():
 
 @in_kinds("command.sigint_is_a_clean_end_with_130_and_one_line")
 def _(kind):
-    server = serve("echo", "-k", kind)
+    server = serve("echo", "-v", "-k", kind)
     with join(server.at[0]) as sk:
         sk.sendall(b"abc")
         receive(sk, 3)
-    until(lambda: len(server.group()) == 1, "the request has ended")
+    server.wait_for("closed", 1, "err")
     before = server.err
     same(server.interrupt(), 130, f"exit code in kind {kind}: {server.tail()}")
     same(server.err[len(before):], "cordage: serve: interrupted after 1 connection, 0 datagrams; 3 bytes in, "
@@ -851,8 +851,9 @@ def _():
     with join(tcp_at) as sk:
         sk.sendall(b"hi\n")
         sk.recv(100)
-        child = [pid for pid in server.group() if pid != server.pid]
-        os.kill(child[0], signal.SIGKILL)
+        for pid in server.group():  # the workers, one of which has the connection
+            if pid != server.pid:
+                os.kill(pid, signal.SIGKILL)
         same(sk.recv(1), b"", "the connection of the killed child")
     server.wait_for("was killed by signal 9", 1, "err")
     bob = Member(udp_at, "bob")

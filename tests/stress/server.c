@@ -124,7 +124,7 @@ KIND_TEST(clients_that_misbehave_hurt_nobody_else)
     for (int64_t end = cord_now() + CORD_SECOND; cord_now() < end;) {
         struct round round = { .random = next(&seed) };
         cord_server_options how = { .quiet = true,
-                                    .idle = (cord_span)(1 + next(&seed) % 50) * CORD_MILLISECOND,
+                                    .limit.idle = (cord_span)(1 + next(&seed) % 50) * CORD_MILLISECOND,
                                     .max_connections = (uint32_t)(next(&seed) % 50) };
         round.served = serve("tcp:127.0.0.1:0", echo, &how);
         is(cord_run(play, &round, NULL), 0);
