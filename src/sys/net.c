@@ -85,6 +85,11 @@ int cordi_net_dup(int fd)
     return answer(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
+int cordi_net_close_on_exec(int fd)
+{
+    return answer(fcntl(fd, F_SETFD, FD_CLOEXEC)); /* the only flag that there is */
+}
+
 int cordi_net_blocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);

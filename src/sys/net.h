@@ -20,8 +20,9 @@ int cordi_net_option_set(int fd, int level, int name, const void *value, socklen
 int cordi_net_option_get(int fd, int level, int name, void *value, socklen_t *length);
 int cordi_net_set(int fd, int level, int name, int value); /* an int option */
 int cordi_net_get(int fd, int level, int name, int *value);
-int cordi_net_queued(int fd);   /* bytes that were sent and that the other side has not taken yet; -errno */
-int cordi_net_dup(int fd);      /* close-on-exec */
+int cordi_net_queued(int fd); /* bytes that were sent and that the other side has not taken yet; -errno */
+int cordi_net_dup(int fd);    /* close-on-exec */
+int cordi_net_close_on_exec(int fd);
 int cordi_net_blocking(int fd); /* takes O_NONBLOCK away */
 
 /* The number of a network interface, 0: there is none of that name. */
