@@ -1,12 +1,14 @@
-/* bench/load.c - a load for echo servers: `load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH]]]`.
+/* bench/load.c - a load for echo servers: `load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH [warm]]]]`.
  *
  * Without a rate (or 0) each connection sends its next message when one came back (closed loop: the ceiling), and
  * keeps DEPTH of them under way (1); those that came back together are answered together. With a rate that many
  * messages a second are sent in all, spread over the connections, whatever comes back (open loop: what a message
  * costs). Messages are of SIZE bytes (64); what a connection has under way must fit the socket's buffers.
- * Prints one line of JSON: messages; seconds; cpu (this process's own); p50_us and p99_us, from a send to the answer;
- * least (what the connection that got least got, of their mean). One bare epoll loop, so that the load is the same for
- * every server. */
+ * With "warm" each connection has had an answer before anything is counted, so the server has accepted all of them.
+ * Prints one line of JSON: messages; seconds; cpu (this process's own); p50_us and p99_us, from a send to the answer,
+ * and in an open loop from when the message was due, so that a load or a server that lags behind hides nothing; least
+ * (what the connection that got least got, of their mean). One bare epoll loop, so that the load is the same for every
+ * server. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -39,6 +41,8 @@ static struct connection *all;
 static int connections, epoll_fd;
 static size_t size = 64, depth = 1;
 static uint64_t received; /* messages */
+static double rate;       /* messages a second, in turn over the connections; 0: as answers come */
+static int64_t begin;
 static uint64_t latencies[64 * FINE], latency_count;
 
 static int64_t now(void)
@@ -101,6 +105,12 @@ static void send_some(struct connection *c, size_t count)
         fail("send");
 }
 
+/* When a connection's message was to be sent; both count from 0. */
+static int64_t due_at(const struct connection *c, uint64_t message)
+{
+    return begin + (int64_t)((double)(message * (uint64_t)connections + (uint64_t)(c - all)) * 1e9 / rate);
+}
+
 /* How many messages came back. */
 static size_t take(struct connection *c)
 {
@@ -114,17 +124,43 @@ static size_t take(struct connection *c)
         fail("the server closed a connection");
     size_t count = c->came / size;
     c->came %= size;
-    c->answered += count;
     received += count;
-    if (count > 0)
-        note_latency(now() - c->sent_at);
+    if (count == 0)
+        return 0;
+    int64_t t = now();
+    if (rate == 0)
+        note_latency(t - c->sent_at);
+    for (size_t i = 0; rate > 0 && i < count; i++)
+        note_latency(t - due_at(c, c->answered + i));
+    c->answered += count;
     return count;
 }
 
-static void run(double seconds, double rate)
+static void warm_up(void)
+{
+    for (int i = 0; i < connections; i++)
+        send_some(&all[i], 1);
+    for (int i = 0; i < connections; i++)
+        for (size_t came = 0; came < size;) {
+            ssize_t n = recv(all[i].fd, reply, sizeof reply, 0);
+            if (n <= 0)
+                fail("no answer");
+            came += (size_t)n;
+        }
+}
+
+/* Messages that have not been answered have taken at least so long. */
+static void note_unanswered(int64_t t)
+{
+    for (int i = 0; i < connections; i++)
+        for (uint64_t message = all[i].answered; due_at(&all[i], message) <= t; message++)
+            note_latency(t - due_at(&all[i], message));
+}
+
+static void run(double seconds)
 {
     struct epoll_event events[EVENTS];
-    int64_t begin = now(), end = begin + (int64_t)(seconds * 1e9), t;
+    int64_t end = begin + (int64_t)(seconds * 1e9), t;
     uint64_t due = 0;
     int next = 0;
     if (rate == 0)
@@ -141,15 +177,19 @@ static void run(double seconds, double rate)
                 send_some(c, count);
         }
     }
+    if (rate > 0)
+        note_unanswered(end);
 }
 
 int main(int argc, char **argv)
 {
     struct rusage usage;
+    rate = argc > 4 ? atof(argv[4]) : rate;
     size = argc > 5 ? (size_t)atoi(argv[5]) : size;
     depth = argc > 6 ? (size_t)atoi(argv[6]) : depth;
     if (argc < 4 || size == 0 || depth == 0 || size > MOST / depth) {
-        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH]]]; SIZE * DEPTH <= %d\n", MOST);
+        fprintf(stderr, "usage: load PORT CONNECTIONS SECONDS [RATE [SIZE [DEPTH [warm]]]]; SIZE * DEPTH <= %d\n",
+                MOST);
         return 2;
     }
     connections = atoi(argv[2]);
@@ -158,12 +198,14 @@ int main(int argc, char **argv)
     memset(messages, 'm', sizeof messages);
     for (int i = 0; i < connections; i++)
         connect_one(i, atoi(argv[1]));
+    if (argc > 7 && strcmp(argv[7], "warm") == 0)
+        warm_up();
     printf("connected\n");
     fflush(stdout);
     if (getchar() == EOF) /* whoever measures reads the server's CPU time now */
         return 1;
-    int64_t begin = now();
-    run(atof(argv[3]), argc > 4 ? atof(argv[4]) : 0);
+    begin = now();
+    run(atof(argv[3]));
     double seconds = (double)(now() - begin) / 1e9;
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"messages\": %llu, \"seconds\": %.4f, \"cpu\": %.4f, \"p50_us\": %.2f, \"p99_us\": %.2f, "
