@@ -71,7 +71,7 @@ def boost_version():
 def versions():
     """{name: version} of what is measured; "" for what is not here. Builds the Go programs."""
     go = first_line("go", "version")
-    for name in ("echo", "tasks", "parked", "udp", "lock", "queue") if go else ():
+    for name in ("echo", "accept", "tasks", "parked", "udp", "lock", "queue") if go else ():
         sources = [f"{PEERS}/{name}.go"] + ([f"{PEERS}/micro.go"] if name in ("tasks", "lock", "queue") else [])
         subprocess.run(["go", "build", "-o", f"{PROGRAMS}/{name}_go", *sources], check=False)
     gevent = gevent_python()
