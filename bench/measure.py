@@ -1,14 +1,17 @@
 """Runs one competitor of a subject once: {row: {figure: value}}. And all of them, round by round, into medians."""
 import contextlib
+import functools
+import glob
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import time
 
 from machine import one_cpu
-from subjects import PROGRAMS
+from subjects import ECHO, PROGRAMS, RAW
 
 
 def cpu_seconds(pid):
@@ -29,31 +32,51 @@ def end(*processes):
             process.communicate()
 
 
+def family(pid):
+    """A process, its children, and theirs."""
+    members = [pid]
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            members += [member for child in file.read().split() for member in family(int(child))]
+    return members
+
+
 @contextlib.contextmanager
-def served(competitor, seconds, cpu, load, *arguments):
-    """The server and its load, each on its CPU, the connections made; both are ended."""
+def served(competitor, seconds, cpu, load, *arguments, at_rest=None):
+    """The server and its load, each on its CPU, the connections made; both are ended. Third is the server's memory when
+    it had not begun, or what `at_rest` says of it when it listens."""
     serving, loading = start(competitor, cpu, seconds), None
     try:
         before = memory(serving.pid, "VmRSS")
         port = serving.stdout.readline().split()[1]
+        before = at_rest(serving.pid) if at_rest else before
         loading = subprocess.Popen([f"{PROGRAMS}/{load}", port, *map(str, arguments)], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, text=True, preexec_fn=one_cpu(1))
         if loading.stdout.readline() != "connected\n":
             raise RuntimeError("the load could not connect")
         yield serving, loading, before
     finally:
+        children = family(serving.pid)[1:]
         end(loading, serving)
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def told(serving, loading):
+    """Lets the load begin: what it prints, and the CPU seconds that the server took meanwhile."""
+    before = cpu_seconds(serving.pid)
+    loading.stdin.write("\n")
+    loading.stdin.flush()
+    result = json.loads(loading.stdout.readline())
+    return result, cpu_seconds(serving.pid) - before
 
 
 def exchange(load, name, competitor, seconds, connections, rate=0, size=64, depth=1, cpu=0, more=()):
     """An echo server on one CPU (None: on all), the load on another; the CPU time is the server's."""
     arguments = (connections, seconds, rate, size, depth, *more)
     with served(competitor, seconds, cpu, load, *arguments) as (serving, loading, _):
-        before = cpu_seconds(serving.pid)
-        loading.stdin.write("\n")
-        loading.stdin.flush()
-        result = json.loads(loading.stdout.readline())
-        used = cpu_seconds(serving.pid) - before
+        result, used = told(serving, loading)
         messages = result.pop("messages")
         return {name: {**result, "per_second": messages / result["seconds"], "cpu_us": used / messages * 1e6}}
 
@@ -64,6 +87,47 @@ def tcp(*args, **options):
 
 def udp(*args, **options):
     return exchange("udp_load", *args, **options)
+
+
+@functools.cache
+def ceiling(connections, seconds):
+    """Messages a second of the raw loop: asked for once, so that all who follow have the same rate."""
+    return statistics.median(exchange("load", "", ECHO[RAW], seconds, connections)[""]["per_second"] for _ in range(3))
+
+
+def half(name, competitor, seconds, connections, cpu=0, more=()):
+    """An echo server at half of the messages that the raw loop can answer."""
+    return exchange("load", name, competitor, seconds, connections, ceiling(connections, seconds) / 2, cpu=cpu,
+                    more=more)
+
+
+def calls(competitor, seconds, what, count, rate=0, patience=0, cpu=0):
+    """Short connections to a server: what bench/dial.c says of them, and the server's CPU seconds."""
+    with served(competitor, seconds, cpu, "dial", what, count, seconds, rate, patience) as (serving, loading, _):
+        result, used = told(serving, loading)
+    if rate == 0 and result["refused"] * 100 > result["messages"]:
+        raise RuntimeError(f"it closed {result['refused']} connections unserved")
+    return result, used
+
+
+def dial(name, competitor, seconds, what, connections, cpu=0):
+    """Connections opened and closed, so many under way; the CPU time is that of the server's first process."""
+    result, used = calls(competitor, seconds, what, connections, cpu=cpu)
+    return {name: {"per_second": result["messages"] / result["seconds"], "cpu_us": used / result["messages"] * 1e6}}
+
+
+def overload(name, competitor, seconds, connections, patience, cpu=0):
+    """Short requests: as many as a closed loop gets through, and then that rate and its double in an open loop. Each
+    has a server of its own, so that none begins with what was left by another."""
+    result, _ = calls(competitor, seconds, "echo", connections, cpu=cpu)
+    capacity = result["messages"] / result["seconds"]
+    rows = {f"{name}, closed loop": {"goodput": capacity}}
+    for times in 1, 2:
+        result, _ = calls(competitor, seconds, "echo", 10000, capacity * times, patience, cpu)
+        offered = result["messages"] + result["refused"] + result["late"]
+        rows[f"{name}, offered {times} x"] = {"goodput": result["messages"] / result["seconds"],
+                                              "refused": result["refused"] / offered, "late": result["late"] / offered}
+    return rows
 
 
 def memory(pid, *kinds):
@@ -80,6 +144,25 @@ def idle(name, competitor, seconds, connections, cpu=0):
         while now != last:
             time.sleep(0.2)
             now, last = memory(serving.pid, "VmRSS"), now
+        return {name: {"bytes": (now - before) / connections}}
+
+
+def share(*pids):
+    """Bytes of memory of several processes; of what they have in common each has its part (PSS)."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            total += int(re.search(r"^Pss:\s*(\d+)", file.read(), re.MULTILINE)[1]) * 1024
+    return total
+
+
+def parts(name, competitor, seconds, connections, cpu=0):
+    """The same for a server of several processes: from the one that listens to all of them with their connections."""
+    with served(competitor, seconds, cpu, "load", connections, seconds, at_rest=share) as (serving, _, before):
+        now, last = share(*family(serving.pid)), 0
+        while now > last:
+            time.sleep(0.2)
+            now, last = share(*family(serving.pid)), now
         return {name: {"bytes": (now - before) / connections}}
 
 
@@ -134,7 +217,7 @@ def program(name, competitor, seconds, cpu=0):
     return rows
 
 
-RUN = {run.__name__: run for run in (tcp, udp, idle, wakeups, parked, program)}
+RUN = {run.__name__: run for run in (tcp, udp, half, dial, overload, idle, parts, wakeups, parked, program)}
 
 
 def medians(runs, base, ratios):

@@ -41,6 +41,8 @@ FAMILIES = [
      lambda subject: subject.name.startswith("lock contended"), "per_second"),
     ("A queue between two processes, items a second (beside a raw ring; more is better)",
      lambda subject: subject.name.startswith("queue processes"), "per_second"),
+    ("Servers: echo of 64 bytes, CPU microseconds for a message (beside cordage; less is better)",
+     lambda subject: subject.name.startswith("servers echo"), "cpu_us"),
     ("Servers with 64 and with 19,000 connections that say nothing",
      lambda subject: subject.name in ("idle process", "idle connections"), ""),
 ]
@@ -52,7 +54,9 @@ def run_block(head, results):
     lines += tables.table("Targets", COLUMNS, target_rows(results), True)
     done = set()
     for title, belongs, figure in FAMILIES:
-        family = [subject for subject in SUBJECTS if belongs(subject)]
+        family = [subject for subject in SUBJECTS if belongs(subject) and subject.name in results]
+        if not family:
+            continue
         lines += ["", *tables.wide_table(title, family, results, figure, True)]
         done.update(subject.name for subject in family)
     for subject in SUBJECTS:

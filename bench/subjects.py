@@ -5,8 +5,12 @@ figures are, is the subject's `run` (measure.py):
 
     tcp      an echo server that prints "listening PORT", under bench/load
     udp      the same under bench/udp_load
+    half     as tcp, at half of the rate that the raw loop can answer: latencies
+    dial     a server that prints "listening PORT", under bench/dial: connections that are opened and closed
+    overload the same, with the rate that it can serve and with twice that
     idle     an echo server; `connections` are opened that say nothing: the growth of its memory for each
-    wakeups  the same, how often a second any thread of the server wakes up
+    parts    the same for a server of several processes
+    wakeups  as idle, how often a second any thread of the server wakes up
     parked   a program that prints "ready" and, when it was given a line, makes as many tasks as its last argument says,
              which wait, and prints "parked": the growth of its memory for each
     program  a program that measures itself. It prints lines of JSON: where there are several, or the competitor has
@@ -33,6 +37,9 @@ FIGURES = {  # figure: heading, format
     "p99_us": ("p99 us", "{:,.0f}"),
     "max_us": ("longest us", "{:,.0f}"),
     "wakeups": ("wake-ups a second", "{:,.1f}"),
+    "goodput": ("in time, a second", "{:,.0f}"),
+    "refused": ("refused", "{:.0%}"),
+    "late": ("too late", "{:.0%}"),
     "least": ("least served", "{:.2f}"),
     "ns": ("CPU ns each", "{:,.1f}"),
     "bytes": ("bytes each", "{:,.0f}"),
@@ -166,6 +173,79 @@ def processes(size):
     }, RING, "items/s")
 
 
+FORKING, SOCKETSERVER = "Python ForkingTCPServer", "Python ThreadingTCPServer"
+WARM = {"more": ("warm",)}  # all connections have been answered once before the load begins
+
+
+def server(kind, handler="echo", *words, address="tcp:127.0.0.1:0"):
+    """bench/server_cordage.c"""
+    return built("server_cordage", kind, handler, address, *words)
+
+
+def servers_echo(connections):
+    """Coroutines beside who else gives each connection a flow of its own."""
+    return Subject(f"servers echo, {connections} connections",
+                   f"Servers: echo of 64 bytes, {connections} connections, CPU for a message", "tcp", {
+        "cordage": server("coroutine", "echo", "2000"),
+        "gevent": ECHO["gevent"],
+        "Python asyncio": ECHO["Python asyncio"],
+        SOCKETSERVER: ECHO[SOCKETSERVER],
+    }, ("cpu_us", "per_second"), "cordage", ("cpu_us",), {"connections": connections, **WARM})
+
+
+SERVERS = [
+    servers_echo(64),
+    servers_echo(1000),
+    Subject("servers thread, echo", "Servers of kind thread: echo of 64 bytes, 64 connections that stay", "tcp", {
+        "pthreads": built("echo_pthread"),
+        "cordage": server("thread"),
+        SOCKETSERVER: ECHO[SOCKETSERVER],
+    }, ("per_second", "cpu_us"), "pthreads", ("per_second", "cpu_us"), {"connections": 64, **WARM}),
+    Subject("servers thread, connections", "Servers of kind thread: connections with one message, 16 at one time",
+            "dial", {
+        "pthreads": built("echo_pthread"),
+        "cordage": server("thread"),
+        SOCKETSERVER: ECHO[SOCKETSERVER],
+    }, ("per_second", "cpu_us"), "pthreads", ("per_second", "cpu_us"), {"what": "echo", "connections": 16},
+            headings={"per_second": "connections/s"}),
+    Subject("servers process", "Servers of kind process: connections with one message, 16 at one time", "dial", {
+        FORKING: python("echo_forking"),
+        "cordage, workers": server("process"),
+        "cordage, a child each": server("process", "echo", "each"),
+    }, ("per_second",), FORKING, ("per_second",), {"what": "echo", "connections": 16},
+            headings={"per_second": "connections/s"}),
+    Subject("servers udp", "Servers of datagrams of 64 bytes, 16 clients with 4 under way", "udp", {
+        "Python ThreadingUDPServer": python("udp_socketserver"),
+        "cordage": server("coroutine", address="udp:127.0.0.1:0"),
+    }, ("per_second", "cpu_us"), "Python ThreadingUDPServer", ("per_second", "cpu_us"),
+            {"connections": 16, "depth": 4}, headings={"per_second": "datagrams/s"}),
+    Subject("servers accept", "Servers: connections accepted and closed at once, 64 at one time", "dial", {
+        "cordage": server("coroutine", "close"),
+        "libuv": Competitor([f"{PROGRAMS}/accept_libuv"], needs="libuv"),
+        "libevent": Competitor([f"{PROGRAMS}/accept_libevent"], needs="libevent"),
+        "Boost.Asio": Competitor([f"{PROGRAMS}/accept_asio"], needs="Boost"),
+        "Go": Competitor([f"{PROGRAMS}/accept_go"], needs="Go"),
+    }, ("per_second", "cpu_us"), "cordage", ("per_second", "cpu_us"), {"what": "close", "connections": 64},
+            headings={"per_second": "connections/s"}),
+    Subject("servers overload", "Servers: requests of 200 us CPU, answered within 200 ms", "overload", {
+        "cordage, refusing": server("coroutine", "burn", "16", "refuse"),
+        "cordage, all wait": server("coroutine", "burn"),
+    }, ("goodput", "refused", "late"), options={"connections": 8, "patience": 200}, seconds=2),
+    Subject("servers half load", "Servers: latency of echo of 64 bytes, 64 connections, half of the raw loop's ceiling",
+            "half", {
+        RAW: ECHO[RAW],
+        "cordage": server("coroutine"),
+        "cordage, threads": server("thread"),
+        **without(PEERS_ON_TCP, (RAW,)),
+        SOCKETSERVER: ECHO[SOCKETSERVER],
+    }, ("p50_us", "p99_us", "cpu_us", "per_second"), RAW, ("p99_us",), {"connections": 64, **WARM}),
+    Subject("servers memory", "Servers: user memory for each of 1000 connections that say nothing (processes: 64)",
+            "parts", {
+        "cordage, coroutines": server("coroutine", "echo", "2000"),
+        "cordage, threads": server("thread", "echo", "2000"),
+        "cordage, processes": dataclasses.replace(server("process"), options={"connections": 64}),
+    }, ("bytes",), options={"connections": 1000}, rounds=1),
+]
 SUBJECTS = [
     Subject("switch", "A bare switch between two stacks", "program", {
         "minimal loop": built("switch", "minimal", "SECONDS"),
@@ -268,6 +348,7 @@ SUBJECTS = [
         "cordage, uring": built("udp_cordage", "trains", **URING),
     }, ("per_second", "cpu_us"), "cordage, plain", ("per_second", "cpu_us"),
             {"connections": 1, "depth": 400, "more": (50,)}),
+    *SERVERS,
     Subject("idle connections", "User memory of a server for each of 19,000 connections that say nothing", "idle", {
         "cordage, epoll": built("idle_connections", **EPOLL),
         "cordage, uring": built("idle_connections", **URING),

@@ -95,6 +95,24 @@ def processes(size):
                    quotient(subject, "cordage", "Python multiprocessing", "per_second"), ">=", 20)]
 
 
+def servers_echo(connections):
+    subject = f"servers echo, {connections} connections"
+    return [Target(f"Servers, echo at {connections} connections, CPU for a message: {peer}, of cordage",
+                   one(subject, peer, "cpu_us/base"), ">=", bound)
+            for peer, bound in ((SOCKETSERVER, 4), ("gevent", 2.3), ("Python asyncio", 4))]
+
+
+def at_double(who):
+    """Goodput with twice the load, of the better of the capacity and of what is reached with as much as that."""
+    def part(results, _):
+        rows = results["servers overload"]
+        best = max(rows[f"{who}, {load}"]["goodput"] for load in ("closed loop", "offered 1 x"))
+        return rows[f"{who}, offered 2 x"]["goodput"] / best
+    return part
+
+
+ACCEPTING = ("libuv", "libevent", "Boost.Asio", "Go")
+SOCKETSERVER = "Python ThreadingTCPServer"
 THREAD_QUEUES = ("Go channel", "mutex and conditions", "GAsyncQueue", "Python queue.Queue", "Python SimpleQueue")
 TARGETS = [
     *(target for cell in ("64 connections", "1000 connections", "10,000 connections") for target in echo(cell)),
@@ -159,6 +177,22 @@ TARGETS = [
            both=True),
     Target("... what the least served of 1000 connections got, of the mean",
            one("two loops", "cordage, two loops, {backend}", "least"), ">=", 0.9, both=True),
+    *servers_echo(64),
+    *servers_echo(1000),
+    Target("Servers of kind thread, steady echo, of a C thread for each connection",
+           one("servers thread, echo", "cordage", "per_second/base"), ">=", 0.95),
+    Target("... connections a second", one("servers thread, connections", "cordage", "per_second/base"), ">=", 1.2),
+    Target("Servers of kind process, connections a second, of ForkingTCPServer",
+           one("servers process", "cordage, workers", "per_second/base"), ">=", 5),
+    Target("Servers of datagrams, of ThreadingUDPServer", one("servers udp", "cordage", "per_second/base"), ">=", 20),
+    Target(f"Servers, accept and close, of the best of {', '.join(ACCEPTING)}",
+           ahead("servers accept", "cordage", ACCEPTING, "per_second", True), ">", 1),
+    Target("Servers at twice their capacity, refusing: answers in time, of the peak", at_double("cordage, refusing"),
+           ">=", 0.8),
+    Target("Servers at half load, 99 of 100 answers, ahead of the best of " + ", ".join(ECHO_PEERS),
+           ahead("servers half load", "cordage", ECHO_PEERS, "p99_us", False), ">", 1),
+    Target("Servers, memory for each of 1000 connections, coroutines",
+           one("servers memory", "cordage, coroutines", "bytes"), "<=", 4608, " bytes", "{:,.0f}"),
 ]
 COLUMNS = ["epoll / io_uring where there are two", "to reach", "seen", ""]
 
