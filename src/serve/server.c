@@ -18,6 +18,7 @@
 
 #include "rt/io.h"
 #include "rt/offload.h"
+#include "net/systemd.h"
 #include "rt/park.h"
 #include "serve/server_private.h"
 
@@ -126,6 +127,12 @@ static int start_group(cord_server *server)
     return 0;
 }
 
+static void notify(const cord_server *server, const char *state)
+{
+    if (server->how.notify && cordi_systemd_notify(state) < 0)
+        cordi_log("%s", cord_error_detail());
+}
+
 static int serve(void *arg)
 {
     cord_server *server = arg;
@@ -135,10 +142,14 @@ static int serve(void *arg)
     rc = start_helpers(server);
     for (size_t i = 0; rc == 0 && server->how.ready && i < server->count; i++)
         server->how.ready(&server->listeners[i].address, server->how.state);
-    if (rc == 0)
+    if (rc == 0) {
+        notify(server, "READY=1");
         rc = cordi_server_accept(server);
+    }
     if (rc < 0 && rc != -ETIMEDOUT && rc != -EAGAIN)
         cordi_server_shorten(server, server->how.grace);
+    if (cordi_server_stopping(server))
+        notify(server, "STOPPING=1");
     cord_shield(end_all, server);
     return rc;
 }

@@ -190,12 +190,13 @@ int cordi_job_start(struct cordi_job *job)
 {
     cord_server *server = job->request.server;
     atomic_fetch_add(&server->started, 1);
+    atomic_fetch_add(&server->accepted, 1);
     int rc = start(job);
     if (rc >= 0) {
-        atomic_fetch_add(&server->accepted, 1);
         server->left--;
         return 0;
     }
+    atomic_fetch_sub(&server->accepted, 1);
     /* No memory, files, threads or processes for it: it waits until a job of ours has ended, or a worker is ready. */
     uint64_t others = atomic_fetch_sub(&server->started, 1) - 1 - atomic_load(&server->ended);
     if (others || rc == -ECANCELED || server->worker_count) {

@@ -3,11 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cordage/option.h>
 
+#include "net/systemd.h"
 #include "rt/park.h"
 #include "sys/proc.h"
 
@@ -44,7 +46,7 @@ static int read_options(cord_server *server, const cord_server_options *options)
     return 0;
 }
 
-static int add_listener(cord_server *server, const char *address)
+static int add_one(cord_server *server, const char *address)
 {
     int64_t accepts = 0;
     if (server->count == CORDI_LISTENERS)
@@ -62,6 +64,22 @@ static int add_listener(cord_server *server, const char *address)
         server->batch = cordi_batch_new(&server->how);
         if (!server->batch)
             rc = cordi_fail(-ENOMEM, "%s: out of memory", address);
+    }
+    return rc;
+}
+
+/* An address of a user; "systemd:" stands for several. */
+static int add_listener(cord_server *server, const char *address)
+{
+    static const char scheme[] = "systemd:";
+    int fds[CORDI_LISTENERS + 1];
+    if (strncmp(address, scheme, strlen(scheme)) != 0)
+        return add_one(server, address);
+    int count = cordi_systemd_sockets(address + strlen(scheme), fds, CORDI_LISTENERS + 1), rc = count < 0 ? count : 0;
+    for (int i = 0; rc == 0 && i < count && i <= CORDI_LISTENERS; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "fd:%d", fds[i]);
+        rc = add_one(server, text);
     }
     return rc;
 }
