@@ -22,7 +22,9 @@ const struct command commands[COMMANDS] = {
       "            what is typed here goes to all\n"
       "  exec      runs a program for each connection, which is its stdin and stdout:\n"
       "            cordage serve exec tcp:127.0.0.1:9000 -- PROGRAM ARG...\n"
-      "Each listener prints `listening ADDRESS` on stderr. Ctrl-C or SIGTERM ends it.\n",
+      "Each listener prints `listening ADDRESS` on stderr. Ctrl-C or SIGTERM ends it, SIGUSR1 has it print its "
+      "counts.\n"
+      "The address systemd: stands for the sockets that systemd passed, systemd:NAME for one of them.\n",
       "echo upper hello discard chat exec", run_serve },
     { "chat", "[ADDRESS]", "talk in a chat room",
       "ADDRESS is udp:127.0.0.1:9090 unless given. Each line you type goes to the room.\n", "", run_chat },

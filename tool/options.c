@@ -12,10 +12,17 @@
 const struct option_row option_table[] = {
     { OPTION_KIND, 'k', "kind", "KIND", "coroutine thread process serial", IN_SERVE,
       "how requests run: coroutine (the default), thread, process or serial" },
+    { OPTION_FORK, 0, "fork", NULL, "", IN_SERVE, "kind process: a new child for each connection" },
     { OPTION_MAX, 0, "max-connections", "N", "", IN_SERVE, "requests at one time; further ones wait" },
+    { OPTION_PEER, 0, "max-per-peer", "N", "", IN_SERVE, "connections of one address at one time; further ones end" },
+    { OPTION_REFUSE, 0, "refuse", "TEXT", "", IN_SERVE,
+      "beyond --max-connections send TEXT, or nothing for \"\", and close: none waits" },
     { OPTION_LOOPS, 0, "loops", "N", "", IN_SERVE, "threads that share the requests of kind coroutine (default 1)" },
     { OPTION_SPIN, 0, "spin", "TIME", "", IN_SERVE, "look for work so long before sleeping: 50us for quicker answers" },
     { OPTION_IDLE, 0, "idle", "TIME", "", IN_SERVE, "end a connection that is silent for so long" },
+    { OPTION_FIRST, 0, "first-byte", "TIME", "", IN_SERVE, "end a connection that has sent nothing for so long" },
+    { OPTION_STALLED, 0, "stalled", "TIME", "", IN_SERVE, "end a connection that takes nothing of an answer so long" },
+    { OPTION_WHOLE, 0, "whole", "TIME", "", IN_SERVE, "end a connection that lasts so long" },
     { OPTION_GRACE, 0, "grace", "TIME", "", IN_SERVE, "how long an end lets requests finish (default: not at all)" },
     { OPTION_NAME, 0, "name", "NAME", "", IN_CHAT, "your name (default: $USER)" },
     { OPTION_TIMEOUT, 0, "timeout", "TIME", "", IN_CHAT | IN_CONNECT | IN_SEND, "how long to wait for the peer" },
@@ -127,6 +134,15 @@ static int read_time(cord_span *ret, const char *who, const struct option_row *r
     return usage_error(who, "--%s %s: write a time such as 500ms, 1.5 or 2m", row->name, value);
 }
 
+static int read_number(uint32_t *ret, const char *who, const struct option_row *row, const char *value)
+{
+    int64_t number;
+    if (cord_int_parse(&number, value) < 0 || number < 1 || number > UINT32_MAX)
+        return usage_error(who, "--%s %s: write a whole number, 1 or more", row->name, value);
+    *ret = (uint32_t)number;
+    return 0;
+}
+
 static int read_value(struct arguments *a, const char *who, const struct option_row *row, const char *value)
 {
     int64_t number;
@@ -137,9 +153,11 @@ static int read_value(struct arguments *a, const char *who, const struct option_
             return usage_error(who, "--kind %s: choose coroutine, thread, process or serial", value);
         return 0;
     case OPTION_MAX:
-        if (cord_int_parse(&number, value) < 0 || number < 1 || number > UINT32_MAX)
-            return usage_error(who, "--max-connections %s: write a whole number, 1 or more", value);
-        a->max_connections = (uint32_t)number;
+        return read_number(&a->max_connections, who, row, value);
+    case OPTION_PEER:
+        return read_number(&a->max_per_peer, who, row, value);
+    case OPTION_REFUSE:
+        a->refusal = value;
         return 0;
     case OPTION_LOOPS:
         if (cord_int_parse(&number, value) < 0 || number < 1 || number > 256)
@@ -152,7 +170,13 @@ static int read_value(struct arguments *a, const char *who, const struct option_
             return usage_error(who, "--spin %s: write a time of at most a second, such as 50us", value);
         return 0;
     case OPTION_IDLE:
-        return read_time(&a->idle, who, row, value);
+        return read_time(&a->limit.idle, who, row, value);
+    case OPTION_FIRST:
+        return read_time(&a->limit.first, who, row, value);
+    case OPTION_STALLED:
+        return read_time(&a->limit.stalled, who, row, value);
+    case OPTION_WHOLE:
+        return read_time(&a->limit.whole, who, row, value);
     case OPTION_GRACE:
         return read_time(&a->grace, who, row, value);
     case OPTION_TIMEOUT:
@@ -185,6 +209,7 @@ static int set_flag(struct arguments *a, const struct option_row *row)
     a->verbose |= row->id == OPTION_VERBOSE;
     a->reply |= row->id == OPTION_REPLY;
     a->json |= row->id == OPTION_JSON;
+    a->fork |= row->id == OPTION_FORK;
     if (row->id != OPTION_HELP)
         return 0;
     print_command_help(stdout, a->command);

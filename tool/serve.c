@@ -5,6 +5,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ struct totals {
 /* A request's own. */
 struct session {
     struct traffic traffic;
+    int64_t opened;
     cord_decoder decoder; /* of what upper prints */
 };
 
@@ -23,7 +25,10 @@ struct service {
     struct totals *totals;
     struct room *room;          /* of chat */
     const char *const *program; /* of exec */
+    cord_server *server;
 };
+
+static cord_event counts_wanted; /* set by the handler of SIGUSR1 */
 
 static void add(uint64_t *total, uint64_t n)
 {
@@ -190,16 +195,60 @@ static int finish(cord_request *r)
 static void log_opened(const cord_request *r)
 {
     char peer[CORD_ADDRESS_TEXT];
+    ((struct session *)r->user)->opened = cord_now();
     say("%s: open", cord_address_text(&r->peer, peer, sizeof peer));
 }
 
 static void log_closed(const cord_request *r, int rc)
 {
     char peer[CORD_ADDRESS_TEXT];
-    const struct traffic *traffic = &((const struct session *)r->user)->traffic;
-    say("%s: closed, %llu bytes in, %llu bytes out%s%s", cord_address_text(&r->peer, peer, sizeof peer),
-        (unsigned long long)traffic->in, (unsigned long long)traffic->out, rc < 0 ? ": " : "",
+    const struct session *session = r->user;
+    say("%s: closed, %llu bytes in, %llu bytes out, %.3f s%s%s", cord_address_text(&r->peer, peer, sizeof peer),
+        (unsigned long long)session->traffic.in, (unsigned long long)session->traffic.out,
+        (double)(cord_now() - session->opened) / (double)CORD_SECOND, rc < 0 ? ": " : "",
         rc < 0 ? cord_strerror(rc) : "");
+}
+
+static void want_counts(int signo)
+{
+    (void)signo;
+    cord_event_set(&counts_wanted);
+}
+
+/* A task beside the server. */
+static int tell_counts(void *arg)
+{
+    const struct service *service = arg;
+    cord_server_counts now;
+    int rc;
+    while ((rc = cord_event_wait(&counts_wanted, CORD_FOREVER)) == 0) {
+        cord_event_clear(&counts_wanted);
+        cord_server_stats(service->server, &now);
+        say("serve: %llu accepted, %llu active, %llu failed, %llu refused, %llu pauses, %llu workers replaced",
+            (unsigned long long)now.accepted, (unsigned long long)now.active, (unsigned long long)now.failed,
+            (unsigned long long)now.refused, (unsigned long long)now.paused, (unsigned long long)now.replaced);
+    }
+    return rc == -ECANCELED ? 0 : rc;
+}
+
+/* As cord_serve(), and SIGUSR1 asks for the counts meanwhile. */
+static int serve_and_tell(struct service *service, const char *address, cord_handle *handle,
+                          const cord_server_options *how)
+{
+    struct sigaction asked = { .sa_handler = want_counts, .sa_flags = SA_RESTART }, old;
+    cord_task *counter;
+    int rc = cord_server_open(&service->server, address, handle, how);
+    if (rc < 0)
+        return rc;
+    rc = cord_task_start(&counter, tell_counts, service, 0, &(cord_task_options){ .name = "counts", .daemon = true });
+    if (rc == 0) {
+        sigaction(SIGUSR1, &asked, &old);
+        rc = cord_server_run(service->server);
+        sigaction(SIGUSR1, &old, NULL);
+        end_task(counter);
+    }
+    cord_server_close(service->server);
+    return rc;
 }
 
 /* A room beyond loopback can be made to send to others: who forges a sender's address joins a stranger to it. */
@@ -251,7 +300,7 @@ static int serve_room(struct service *service, cord_server_options *how)
     rc = cord_task_start(&console, room_console, &service->room, 0,
                          &(cord_task_options){ .name = "console", .daemon = true });
     if (rc == 0) {
-        rc = cord_serve(addresses[0], chat, how);
+        rc = serve_and_tell(service, addresses[0], chat, how);
         end_task(console);
     }
     room_close(service->room);
@@ -267,14 +316,18 @@ static int serve(struct service *service, cord_handle *handle)
                                 .setup = begin,
                                 .finish = finish,
                                 .user_size = sizeof(struct session),
+                                .per_connection = a->fork,
                                 .max_connections = a->max_connections,
-                                .limit.idle = a->idle,
+                                .max_per_peer = a->max_per_peer,
+                                .refusal = a->refusal,
+                                .limit = a->limit,
+                                .notify = true,
                                 .grace = a->grace,
                                 .quiet = a->quiet,
                                 .ready = tell_listening,
                                 .opened = a->verbose ? log_opened : NULL,
                                 .closed = a->verbose ? log_closed : NULL };
-    int rc = handle == chat ? serve_room(service, &how) : cord_serve(a->words[1], handle, &how);
+    int rc = handle == chat ? serve_room(service, &how) : serve_and_tell(service, a->words[1], handle, &how);
     const struct totals *t = service->totals;
     snprintf(a->summary, SUMMARY, "%llu connection%s, %llu datagram%s; %llu bytes in, %llu bytes out",
              (unsigned long long)t->connections, t->connections == 1 ? "" : "s", (unsigned long long)t->datagrams,

@@ -24,14 +24,16 @@ struct arguments {
     int count;          /* of words */
     int dashes;         /* how many words stood before "--"; -1: there was none */
     cord_kind kind;
-    uint32_t max_connections, loops;
-    cord_span idle, grace, spin;
+    uint32_t max_connections, max_per_peer, loops;
+    cord_socket_limits limit;
+    cord_span grace, spin;
+    const char *refusal;  /* NULL: not given */
     cord_span timeout;    /* < 0: not given */
     cord_span wait;       /* < 0: not given */
     cord_span seconds;    /* of bench, for each subject */
     const char *encoding; /* NULL: not given */
     const char *name;
-    bool quiet, verbose, reply, json;
+    bool quiet, verbose, reply, json, fork;
     char *summary; /* SUMMARY bytes: what an interrupted command has done so far, for the last line */
 };
 enum { SUMMARY = 160 };

@@ -71,6 +71,8 @@ USAGE = [
     (["serve", "echo", ":1", "--kind", "fork"],
      "cordage: serve: --kind fork: choose coroutine, thread, process or serial"),
     (["serve", "echo", ":1", "-k"], "cordage: serve: --kind needs a value: coroutine thread process serial"),
+    (["serve", "echo", ":1", "--max-per-peer", "0"],
+     "cordage: serve: --max-per-peer 0: write a whole number, 1 or more"),
     (["serve", "echo", ":1", "--idle", "5x"], "cordage: serve: --idle 5x: write a time such as 500ms, 1.5 or 2m"),
     (["serve", "echo", ":1", "--idel=5"], 'cordage: serve: unknown option --idel; did you mean "--idle"?'),
     (["serve", "echo", ":1", "--max-connections=0"],
@@ -157,7 +159,7 @@ def _():
     same(run("help", "serve"), run("serve", "--help"), "help of a command")
     check(re.match(r"cordage \d+\.\d+\.\d+\nbackend: (epoll|uring) ", run("-V")[1]), "the version's first lines")
     for option in ("--kind", "--max-connections", "--loops", "--spin", "--idle", "--grace", "--encoding", "--quiet",
-                   "--verbose"):
+                   "--verbose", "--fork", "--max-per-peer", "--refuse", "--first-byte", "--stalled", "--whole"):
         check(option in run("serve", "-h")[1], f"serve's help has {option}")
 
 
@@ -405,7 +407,7 @@ def _(kind):
         server.wait_for(f"cordage: tcp:127.0.0.1:{port}: open\n", 1, "err")
         sk.sendall(b"12345")
         receive(sk, 5)
-    server.wait_for(f"cordage: tcp:127.0.0.1:{port}: closed, 5 bytes in, 5 bytes out\n", 1, "err")
+    server.wait_for(f"cordage: tcp:127.0.0.1:{port}: closed, 5 bytes in, 5 bytes out, ", 1, "err")
     stops(server)
 
 
@@ -484,6 +486,52 @@ def _(kind):
         same(server.interrupt(), 130, f"exit code: {server.tail()}")
         check(re.fullmatch(r"cordage: serve: interrupted after .* bytes out\n", server.err[len(before):]), server.err)
         until(lambda: not server.group(), "no process is left behind")
+
+
+@in_kinds("command.sigusr1_prints_the_counts", "serial")
+def _(kind):
+    server = serve("echo", "--max-per-peer", "1", "--refuse", "one is enough\n", "-k", kind)
+    with join(server.at[0]) as sk:
+        sk.sendall(b"x")
+        receive(sk, 1)
+        with join(server.at[0]) as second:
+            same(receive(second, 14) + second.recv(1), b"one is enough\n", "what the second of a peer is told")
+        os.kill(server.pid, signal.SIGUSR1)
+        server.wait_for("cordage: serve: 1 accepted, 1 active, 0 failed, 1 refused, 0 pauses, 0 workers replaced\n", 1,
+                        "err")
+        sk.sendall(b"y")
+        same(receive(sk, 1), b"y", "the answer after it")
+    stops(server)
+
+
+@in_kinds("command.limits_end_slow_connections")
+def _(kind):
+    server = serve("echo", "--first-byte", "50ms", "--whole", "1", "-k", kind)
+    with join(server.at[0]) as sk:
+        same(sk.recv(1), b"", "a client that says nothing")
+    server.wait_for("timed out", 1, "err")
+    with join(server.at[0]) as sk:
+        said = 0
+        try:
+            while sk.send(b"x") and sk.recv(1):
+                said += 1
+        except ConnectionError:
+            pass
+        check(said > 0, "one that says something may go on for a while")
+    server.wait_for("timed out", 2, "err")
+    stops(server)
+
+
+@case("command.fork_makes_a_child_for_each_connection")
+def _():
+    server = serve("echo", "-k", "process", "--fork")
+    same(server.group(), [server.pid], "the processes before a connection")
+    with join(server.at[0]) as sk:
+        sk.sendall(b"x")
+        receive(sk, 1)
+        same(len(server.group()), 2, "processes with one")
+    until(lambda: server.group() == [server.pid], "its child has ended")
+    stops(server)
 
 
 @case("command.sigint_twice_ends_at_once")
