@@ -100,7 +100,7 @@ ssize_t cordi_io_recvmsg(struct cordi_io *io, struct msghdr *message, int flags,
 {
     struct cord_task *self = cordi_self();
     struct cordi_direction_state *d = &io->direction[CORDI_READ];
-    bool wait_first = d->drained && !d->ended && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
+    bool wait_first = d->drained && !d->ended && deadline.at != CORD_NOWAIT.at;
     for (;;) {
         int rc = 0;
         ssize_t count = -EAGAIN;
@@ -125,7 +125,7 @@ int cordi_io_recvmmsg(struct cordi_io *io, struct mmsghdr *list, unsigned count,
 {
     struct cord_task *self = cordi_self();
     struct cordi_direction_state *d = &io->direction[CORDI_READ];
-    bool wait_first = d->drained && !d->ended && self->loop != NULL && deadline.at != CORD_NOWAIT.at;
+    bool wait_first = d->drained && !d->ended && deadline.at != CORD_NOWAIT.at;
     for (;;) {
         int rc = wait_first ? cordi_io_wait(io, CORDI_READ, deadline) : 0, got = -EAGAIN;
         if (rc == 0 || rc == -ETIMEDOUT)
