@@ -33,6 +33,7 @@ struct worker {
     struct cordi_list ready; /* of those without a job */
     cord_server *server;
     cord_task *child;
+    cord_task *watch;      /* waits for the child's end */
     cord_socket line;      /* to the child */
     struct cordi_job *job; /* what the child handles; NULL: none */
 };
@@ -152,6 +153,22 @@ static int start_child(struct worker *me)
     return rc;
 }
 
+/* A coroutine beside the worker's: the line of a child that has ended comes to its end, though a process that the
+ * handler left behind may hold a copy of the child's side. What was sent before can still be read. */
+static int watch(void *arg)
+{
+    struct worker *me = arg;
+    if (cord_task_join(me->child, CORD_FOREVER, NULL) == 0 && cord_shutdown(me->line, SHUT_RDWR) < 0) {
+        /* it is closed already */
+    }
+    return 0;
+}
+
+static int start_watch(struct worker *me)
+{
+    return cord_task_start(&me->watch, watch, me, 0, &(cord_task_options){ .name = "server-watch", .sheltered = true });
+}
+
 /* ---- the worker's coroutine ---- */
 
 static void be_ready(struct worker *me)
@@ -166,6 +183,16 @@ static void end_job(struct cordi_job *job, int rc, const char *sentence)
     if (rc < 0 && rc != -ECANCELED) /* that is the server ending */
         cordi_job_failed(job, rc, sentence);
     cordi_job_end(job);
+}
+
+/* After the child's. In a shield. */
+static int end_watch(void *arg)
+{
+    struct worker *me = arg;
+    int rc = me->watch ? cord_task_join(me->watch, CORD_FOREVER, NULL) : 0;
+    cord_task_free(me->watch);
+    me->watch = NULL;
+    return rc;
 }
 
 /* Takes answers until the child has ended (0), or is to: -ETIMEDOUT (it is not needed), -ECANCELED. */
@@ -224,10 +251,14 @@ static int live(struct worker *me)
             atomic_fetch_add(&server->paused, 1);
         return rc;
     }
-    be_ready(me);
-    rc = attend(me);
-    cordi_list_remove(&me->ready);
+    rc = start_watch(me);
+    if (rc == 0) {
+        be_ready(me);
+        rc = attend(me);
+        cordi_list_remove(&me->ready);
+    }
     cord_shield(rc == 0 ? bury : end_child, me);
+    cord_shield(end_watch, me);
     cord_task_free(me->child);
     atomic_fetch_add(&server->replaced, rc == 0);
     return rc;
