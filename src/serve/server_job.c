@@ -130,14 +130,19 @@ int cordi_job_handle(struct cordi_job *job)
     return rc < 0 ? rc : 0;
 }
 
+void cordi_job_do(struct cordi_job *job)
+{
+    int rc = cordi_job_handle(job);
+    if (rc < 0 && rc != -ECANCELED) /* that is the server ending */
+        cordi_job_failed(job, rc, job->error);
+}
+
 int cordi_job_run(void *arg)
 {
     struct cordi_job *job = arg;
     if (job->copied && job->request.user)
         job->request.user = job + 1;
-    int rc = cordi_job_handle(job);
-    if (rc < 0 && rc != -ECANCELED) /* that is the server ending */
-        cordi_job_failed(job, rc, job->error);
+    cordi_job_do(job);
     cordi_job_end(job);
     return 0;
 }

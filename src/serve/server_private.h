@@ -138,6 +138,9 @@ void cordi_job_failed(struct cordi_job *job, int rc, const char *sentence);
 void cordi_job_free(struct cordi_job *job);
 void cordi_job_end(struct cordi_job *job);
 
+/* Handles it and tells its failure. */
+void cordi_job_do(struct cordi_job *job);
+
 /* The body of a task that owns the job: handles and ends it. */
 int cordi_job_run(void *job);
 
