@@ -235,7 +235,9 @@ int cordi_server_accept(cord_server *server)
     cord_deadline lull = next_lull(server);
     while (!cordi_server_stopping(server) && server->left) {
         uint64_t seen = atomic_load(&server->ended);
+        server->taking = true;
         int rc = take_round(server);
+        server->taking = false;
         if (rc < 0 && !is_final(rc)) {
             if (rc == -EMFILE || rc == -ENFILE)
                 atomic_fetch_add(&server->paused, 1);

@@ -65,6 +65,7 @@ struct cord_server {
     struct cordi_peers *peers; /* NULL without max_per_peer; under the lock */
     cord_deadline until;       /* of run_one: for the one request to come */
     uint64_t left;             /* requests that this run still takes */
+    bool taking;               /* the serving task has a connection in hand: no worker is forked meanwhile */
     bool in_child;             /* this copy of the server belongs to a child process */
 
     _Atomic int64_t stop_at;  /* 0: nobody said stop; else when requests under way are cancelled */

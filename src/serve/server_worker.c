@@ -136,13 +136,19 @@ static int be_born(void *arg)
     return work(server, birth->ends[1]);
 }
 
+/* A child has a copy of each descriptor that is open when it is forked, of a connection in hand too: its peer would not
+ * see the end. So a worker that begins lets the serving task finish what it has in hand. */
 static int start_child(struct worker *me)
 {
     cord_task_options how = {
         .kind = CORD_PROCESS, .stack_size = me->server->how.stack_size, .name = "server-worker", .sheltered = true
     };
     struct birth birth = { .server = me->server };
-    int rc = cord_socket_pair(birth.ends, CORD_UNIX);
+    int rc = 0;
+    while (rc == 0 && me->server->taking)
+        rc = cord_yield();
+    if (rc == 0)
+        rc = cord_socket_pair(birth.ends, CORD_UNIX);
     if (rc < 0)
         return rc;
     rc = cord_task_start(&me->child, be_born, &birth, sizeof birth, &how);
