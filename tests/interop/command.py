@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 
-from pairs import BUILD, PATIENCE, Program, case, check, command, in_kinds, receive, reset, run_cases, same, udp, until
+from pairs import (BUILD, NO_LANGUAGE, PATIENCE, Program, case, check, command, in_kinds, join, receive, reset,
+                   run_cases, same, serve, stops, udp, until)
 
 COMMAND = str(BUILD / "cordage")
-NO_LANGUAGE = {"LC_ALL": "C"}
 
 
 def run(*args, stdin=b"", **env):
@@ -26,32 +26,6 @@ def run(*args, stdin=b"", **env):
     done = subprocess.run([COMMAND, *args], input=stdin, capture_output=True, timeout=PATIENCE,
                           env=dict(os.environ, **NO_LANGUAGE, **env))
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-
-
-def serve(*args, addresses=("tcp:127.0.0.1:0",), **env):
-    """A server, and where it listens: ("127.0.0.1", port) or a path for each address."""
-    server = command("serve", args[0], *addresses, *args[1:], **dict(NO_LANGUAGE, **env))
-    server.wait_for("listening ", len(addresses), "err")
-    until(lambda: server.err.count("\n") >= len(addresses), "whole lines")
-    server.at = []
-    for line in re.findall(r"^listening (\S+)$", server.err, re.M):
-        scheme, rest = line.split(":", 1)
-        host, _, port = rest.rpartition(":")
-        server.at.append((host, int(port)) if scheme in ("tcp", "udp") else rest)
-    return server
-
-
-def join(at, family=socket.AF_INET):
-    sk = socket.socket(family)
-    sk.settimeout(PATIENCE)
-    sk.connect(at)
-    return sk
-
-
-def stops(server):
-    os.kill(server.pid, signal.SIGTERM)
-    same(server.end(), 0, f"exit code after SIGTERM: {server.tail()}")
-    until(lambda: not server.group(), "no process is left behind")
 
 
 # Messages and exit codes

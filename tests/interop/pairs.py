@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -26,6 +27,7 @@ SLOW = max(1, int(os.environ.get("CORD_TEST_SLOW", "1")))
 PATIENCE = 15 * SLOW  # seconds that any one step may take; a bound against hangs, not an expectation
 KINDS = {"coroutine-epoll": "coroutine", "coroutine-uring": "coroutine", "thread": "thread", "process": "process",
          "serial": "serial"}
+NO_LANGUAGE = {"LC_ALL": "C"}
 cases = []
 
 
@@ -221,6 +223,32 @@ def example(name, *args, **options):
 
 def command(*args, **options):
     return Program([str(BUILD / "cordage"), *args], **options)
+
+
+def serve(*args, addresses=("tcp:127.0.0.1:0",), **env):
+    """A server, and where it listens: ("127.0.0.1", port) or a path for each address."""
+    server = command("serve", args[0], *addresses, *args[1:], **dict(NO_LANGUAGE, **env))
+    server.wait_for("listening ", len(addresses), "err")
+    until(lambda: server.err.count("\n") >= len(addresses), "whole lines")
+    server.at = []
+    for line in re.findall(r"^listening (\S+)$", server.err, re.M):
+        scheme, rest = line.split(":", 1)
+        host, _, port = rest.rpartition(":")
+        server.at.append((host, int(port)) if scheme in ("tcp", "udp") else rest)
+    return server
+
+
+def join(at, family=socket.AF_INET):
+    sk = socket.socket(family)
+    sk.settimeout(PATIENCE)
+    sk.connect(at)
+    return sk
+
+
+def stops(server):
+    os.kill(server.pid, signal.SIGTERM)
+    same(server.end(), 0, f"exit code after SIGTERM: {server.tail()}")
+    until(lambda: not server.group(), "no process is left behind")
 
 
 def seed(name):
