@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The `cordage` command with the notes' Python programs and with nc, ncat, socat and curl, in every kind.
+"""The `cordage` command with the notes' Python programs, in every kind. (clients.py has nc, ncat, socat and curl.)
 
     tests/interop/seeds_serve.py [PATTERN]    CORDAGE_BUILD or CORD_BUILD: the build directory (default: build)
 
@@ -7,31 +7,22 @@ The handlers of `cordage serve` are the notes' servers, so that the notes' uncha
 and `cordage chat`, `send` and `connect` are clients of the notes' servers.
 """
 import json
-import os
 import shutil
-import signal
 import sys
 
-from pairs import (Program, Skip, bound, case, check, command, in_kinds, receive, reset, run_cases, same, seed, tcp,
-                   udp, until)
+from pairs import (Program, Skip, bound, case, check, command, in_kinds, receive, reset, run_cases, same, seed, stops,
+                   tcp, udp, until)
 
 CHINESE = {"LC_ALL": "zh_CN.UTF-8"}
 
 
-def serve(handler, *addresses, kind="coroutine"):
-    server = command("serve", handler, *addresses, "-k", kind, **CHINESE)
-    for address in addresses:
+def serve(handler, *words, kind="coroutine"):
+    server = command("serve", handler, *words, "-k", kind, **CHINESE)
+    for address in (word for word in words if word.startswith(("tcp:", "udp:"))):
         transport, _, port = address.split(":")
         until(lambda t=transport, p=int(port): bound(t, p) or not server.alive(), f"serve {handler} listens")
         check(server.alive(), f"serve {handler} ended: {server.tail()}")
     return server
-
-
-def stops(server):
-    """A SIGTERM ends it in good order."""
-    os.kill(server.pid, signal.SIGTERM)
-    same(server.end(), 0, f"exit code after SIGTERM: {server.tail()}")
-    same(server.group(), [], "processes left behind")
 
 
 def typed(client, lines, expected):
@@ -73,6 +64,28 @@ def _(kind):
         same(receive(sk, 3), b"\xff\xfeA", "bytes that are not UTF-8")
     stops(server)
     serve("upper", "tcp:127.0.0.1:8082", kind=kind)
+
+
+@in_kinds("seeds_serve.upper_of_gbk")
+def _(kind):
+    server = serve("upper", "tcp:127.0.0.1:7788", "--encoding", "gbk", kind=kind)
+    for _ in range(2):
+        client = seed("s2_tcp_client_gbk.py")
+        for line in "127.0.0.1", "7788", "你好 server":
+            client.type(line)
+        same([client.end(), client.out.partition("接收到的数据为: ")[2]], [0, "你好 SERVER\n"], "the notes' client")
+    server.wait_for(">> 你好 server\n客户端断开。。。\n", 2)
+    stops(server)
+
+
+@in_kinds("seeds_serve.upper_of_one_datagram")
+def _(kind):
+    server = serve("upper", "udp:192.168.1.103:8080", kind=kind)
+    client = seed("s2_udp_send_once.py")
+    client.type("你好 hi")
+    same(client.end(), 0, f"exit code: {client.tail()}")
+    server.wait_for(">>>> 你好 hi\n")
+    stops(server)
 
 
 @in_kinds("seeds_serve.chat")
@@ -165,36 +178,6 @@ def _():
     sender = command("send", "--encoding", "gbk", "--reply", "tcp:127.0.0.1:7788", "你好 server")
     same([sender.end(), sender.out.rstrip("\n")], [0, "thank you !"], "send --reply")
     same([server.end(), server.out], [0, "接收到的数据为: 你好 server\n"], "the notes' server")
-
-
-# Clients that nobody here wrote
-
-
-CLIENTS = {  # what the arguments are for a TCP port, and for a UDP one
-    "nc": (["127.0.0.1", "8082"], ["-u", "-w1", "127.0.0.1", "8082"]),
-    "ncat": (["127.0.0.1", "8082"], ["-u", "127.0.0.1", "8082"]),
-    "socat": (["-", "TCP:127.0.0.1:8082"], ["-", "UDP:127.0.0.1:8082"]),
-    "curl": (["-sN", "telnet://127.0.0.1:8082"], None),
-}
-
-
-def foreign(tool, kind):
-    path = shutil.which(tool)
-    if path is None:
-        raise Skip(f"no {tool}")
-    serve("upper", "tcp:127.0.0.1:8082", "udp:127.0.0.1:8082", kind=kind)
-    for arguments in CLIENTS[tool]:
-        if arguments is None:
-            continue
-        client = Program([path, *arguments])
-        for line in "hello", "你好 x":
-            client.type(line)
-            client.wait_for(line.upper() + "\n")
-        client.kill()
-
-
-for tool_ in CLIENTS:
-    in_kinds(f"seeds_serve.{tool_}")(lambda kind, tool=tool_: foreign(tool, kind))
 
 
 @case("seeds_serve.json_of_tcp_member_reaches_udp_members_in_pythons_form")
