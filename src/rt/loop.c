@@ -314,7 +314,8 @@ static void sleep_for(struct cordi_loop *loop, int64_t timeout)
         loop->spin_now = loop->spin;
 }
 
-/* A call to the kernel costs as much as dozens of resumes: after turns of short ones it is not made each time. */
+/* A call to the kernel costs as much as dozens of resumes: after turns of short ones it is not made each time, and
+ * seldom while no coroutine waits for a descriptor. */
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     int64_t timeout = longest;
@@ -327,7 +328,7 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
     }
     if (timeout != 0)
         sleep_for(loop, timeout);
-    else if (loop->turn_begun == 0 || loop->clock - loop->looked >= SHORT_TURNS)
+    else if (loop->turn_begun == 0 || loop->clock - loop->looked >= (loop->outside > 0 ? SHORT_TURNS : LONG_TURN))
         loop->backend->wait(loop, 0);
     else
         return;

@@ -1,9 +1,10 @@
 /* rt/loop.h - a loop: an OS thread that drives coroutines.
  *
  * A turn fires timers, resumes at most CORDI_TURN coroutines (fewer when that takes longer than 200 us) and looks at
- * the backend, unless it did so within the last 20 us and tasks are ready; before each CORDI_STRETCH of them it takes
- * in what other threads sent. It sleeps only when nothing is ready. Coroutines of one loop hand over to each other
- * directly; the scheduler itself runs on the thread's own stack and is switched to after each stretch.
+ * the backend, unless tasks are ready and it did so within the last 20 us (200 while no coroutine of it waits for a
+ * descriptor); before each CORDI_STRETCH of them it takes in what other threads sent. It sleeps only when nothing is
+ * ready. Coroutines of one loop hand over to each other directly; the scheduler itself runs on the thread's own stack
+ * and is switched to after each stretch.
  *
  * Other threads wake a coroutine by sending it to the loop's inbox: see inbox.h.
  */
