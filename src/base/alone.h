@@ -21,6 +21,13 @@
 #define CORDI_ALONE false
 #endif
 
+/* Whether a change of a word, when there are others, makes all stores before it visible before any load after it. */
+#ifdef __x86_64__
+#define CORDI_CHANGES_ARE_FENCES true
+#else
+#define CORDI_CHANGES_ARE_FENCES false
+#endif
+
 /* Each is sequentially consistent when there are others. The answers are those of <stdatomic.h>. */
 
 static inline uint64_t cordi_word_or(_Atomic uint64_t *word, uint64_t bits)
@@ -48,14 +55,6 @@ static inline uint64_t cordi_word_add(_Atomic uint64_t *word, uint64_t number)
     uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
     atomic_store_explicit(word, old + number, memory_order_relaxed);
     return old;
-}
-
-static inline void cordi_word_store(_Atomic uint64_t *word, uint64_t value)
-{
-    if (CORDI_ALONE)
-        atomic_store_explicit(word, value, memory_order_relaxed);
-    else
-        atomic_store(word, value);
 }
 
 /* May fail without a reason, as the weak one does. */

@@ -9,7 +9,9 @@
  *     WAITING, WAITING_FIRM -> ENDED_ITSELF    by the task itself; no wake is owed
  *
  * Cancelling is a store to `cancelled` and then a look at the wait; beginning a wait is a store to the wait and then a
- * look at `cancelled`; both are sequentially consistent, so one of the two sees the other.
+ * look at `cancelled`; both are sequentially consistent, so one of the two sees the other. A wait that begins at a bit
+ * is stored without that. Taking the bit then makes the store visible, and the look that counts comes after it, when
+ * the task parks.
  */
 #include "rt/park.h"
 
@@ -83,7 +85,7 @@ bool cordi_self_cancelled(void)
 }
 
 static inline __attribute__((always_inline)) void begin(struct cord_task *self, struct cordi_waiter *node,
-                                                        int cancellable, const char *what)
+                                                        int cancellable, const char *what, bool at_bit)
 {
     uint64_t number = (atomic_load_explicit(&self->wait, memory_order_relaxed) >> CORDI_WAIT_BITS) + 1;
     bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
@@ -94,20 +96,21 @@ static inline __attribute__((always_inline)) void begin(struct cord_task *self, 
     self->winner = NULL;
     __atomic_store_n(&self->waits_for, what, __ATOMIC_RELAXED); /* records.c reads it from other threads */
     uint64_t wait = number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING);
-    if (self->loop != NULL)
-        cordi_word_store(&self->wait, wait);
+    if (CORDI_ALONE ? self->loop != NULL : CORDI_CHANGES_ARE_FENCES && at_bit)
+        atomic_store_explicit(&self->wait, wait, memory_order_release);
     else
         atomic_store(&self->wait, wait);
-    if (!firm && atomic_load(&self->cancelled))
+    if (!firm && !at_bit && atomic_load(&self->cancelled))
         (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);
 }
 
-static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, int cancellable, const char *what)
+static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, int cancellable, const char *what,
+                                                   bool at_bit)
 {
     struct cord_task *self = cordi_task_self();
     if (cordi_debug(CORDI_DEBUG_DUMP))
         cordi_debug_wait_begins(self);
-    begin(self, node, cancellable, what);
+    begin(self, node, cancellable, what, at_bit);
 }
 
 /* In two, so that the usual way makes no call and saves no registers. */
@@ -115,9 +118,18 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
 {
     struct cord_task *self = cordi_thread()->current;
     if (self == NULL || cordi_debug(CORDI_DEBUG_DUMP))
-        begin_rarely(node, cancellable, what);
+        begin_rarely(node, cancellable, what, false);
     else
-        begin(self, node, cancellable, what);
+        begin(self, node, cancellable, what, false);
+}
+
+void cordi_wait_begin_at_bit(struct cordi_waiter *node, int cancellable, const char *what)
+{
+    struct cord_task *self = cordi_thread()->current;
+    if (self == NULL || cordi_debug(CORDI_DEBUG_DUMP))
+        begin_rarely(node, cancellable, what, true);
+    else
+        begin(self, node, cancellable, what, true);
 }
 
 void cordi_wait_note_lock(const uint64_t *owner)
@@ -161,10 +173,17 @@ int cordi_wait_result(struct cord_task *self)
     }
 }
 
+/* Cancelled when its wait could not be seen yet: the task ends it, unless it is claimed. */
+static inline bool cancelled_late(struct cord_task *self)
+{
+    return atomic_load(&self->cancelled) && state_of(atomic_load(&self->wait)) == CORDI_WAITING &&
+           cordi_wait_end(self, CORDI_ENDED_ITSELF);
+}
+
 int cordi_park(cord_deadline deadline)
 {
     struct cord_task *self = cordi_task_self();
-    if (cordi_wait_over(self))
+    if (cordi_wait_over(self) || cancelled_late(self))
         return cordi_wait_result(self);
     if (self->loop != NULL)
         return cordi_loop_park(self, deadline);

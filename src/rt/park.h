@@ -8,6 +8,7 @@
  *   3 cordi_park(deadline)                        4 cordi_wake() each task whose claim was won
  *   4 rc < 0: take the bit, unlink if linked
  * or, when step 2 finds that there is nothing to wait for: cordi_wait_abandon() in place of 2-4.
+ * Who does 2 right after 1 may use cordi_wait_begin_at_bit(), which leaves it to the bit to make the wait visible.
  *
  * THE INVARIANT. A task waits for at most one thing at a time (of several objects: one of them). Each wait has a
  * number; {number, state} is one word in the task, and the state leaves WAITING exactly once, by one
@@ -47,6 +48,9 @@ enum { CORDI_CANCELLABLE = 0, CORDI_UNCANCELLABLE = 1 };
 /* Starts a wait and fills the first node of it. what: a word for reports ("lock"), static.
  * A task that is cancelled already is claimed at once, so that park answers -ECANCELED. */
 void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *what);
+
+/* The same for who takes the object's spin bit next, and then parks by cordi_park(): a locked instruction less. */
+void cordi_wait_begin_at_bit(struct cordi_waiter *node, int cancellable, const char *what);
 
 /* For reports, during the wait: it is for the lock whose holder that word names (a task's address, 0: not known). With
  * NULL the wait is over, and the word may go. */

@@ -389,7 +389,7 @@ void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node)
 static int wait_for_end(struct cord_task *task, cord_deadline deadline)
 {
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a task to end");
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, "a task to end");
     if (cordi_task_end_try(task, &node) == 0)
         return 0;
     int rc = cordi_park(deadline);

@@ -46,7 +46,7 @@ static int wait_local(cord_condition *condition, cord_lock *lock, cord_deadline 
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, "condition: the call may not wait for a notify");
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, what);
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, what);
     if (!queue_up(condition, &node, lock)) {
         cordi_wait_abandon();
         return cordi_fail(-EINVAL, "condition: those who wait for it gave up another lock");

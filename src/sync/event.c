@@ -82,7 +82,7 @@ int cord_event_wait(cord_event *event, cord_deadline deadline)
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, "event: it is not set, and the call may not wait");
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "an event");
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, "an event");
     uint64_t now = cordi_ring_lock(word_of(event));
     if (now & SET) {
         cordi_ring_unlock(word_of(event), now);

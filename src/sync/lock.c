@@ -92,7 +92,7 @@ int cordi_lock_take(cord_lock *lock, cord_deadline deadline, int cancellable)
     for (int losses = 0;; losses++) {
         struct cordi_waiter node;
         bool starving = losses >= LOSSES || (losses > 0 && cord_now() - start >= LONG);
-        cordi_wait_begin(&node, cancellable, "a lock");
+        cordi_wait_begin_at_bit(&node, cancellable, "a lock");
         if (take_or_queue(lock, &node, losses, starving)) {
             cordi_wait_abandon();
             return 0;

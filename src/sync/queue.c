@@ -138,7 +138,7 @@ static int transfer(struct cordi_queue_local *queue, void *item, bool put, cord_
                                        : "queue: it is empty, and the call may not wait");
     struct cordi_waiter node;
     if (rc == -EAGAIN) {
-        cordi_wait_begin(&node, CORDI_CANCELLABLE, put ? "room in a queue" : "an item of a queue");
+        cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, put ? "room in a queue" : "an item of a queue");
         rc = once(queue, item, put, &node);
     }
     if (rc == -EAGAIN) {
@@ -239,7 +239,7 @@ int cord_queue_join(cord_queue *queue, cord_deadline deadline)
     if (cordi_nowait(deadline))
         return join_once(local(queue), NULL) == 0 ? 0 : cordi_fail(-EAGAIN, "queue: not everything is done");
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a queue to be done");
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, "a queue to be done");
     if (join_once(local(queue), &node) == 0)
         return 0;
     int rc = cordi_park(deadline);

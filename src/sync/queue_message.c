@@ -151,7 +151,7 @@ static int transfer(struct cordi_queue_local *queue, struct letter *letter, bool
     if (rc != -EAGAIN || cordi_nowait(deadline))
         return rc;
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, put ? "room in a queue" : "an item of a queue");
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, put ? "room in a queue" : "an item of a queue");
     rc = put ? put_once(queue, letter, &node) : get_once(queue, letter, &node);
     if (rc != -EAGAIN)
         return rc;

@@ -72,7 +72,7 @@ int cord_sem_acquire(cord_sem *sem, cord_deadline deadline)
     if (cordi_nowait(deadline))
         return cordi_fail(-EAGAIN, "semaphore: there is no permit, and the call may not wait");
     struct cordi_waiter node;
-    cordi_wait_begin(&node, CORDI_CANCELLABLE, "a semaphore");
+    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, "a semaphore");
     if (cordi_sem_try(sem, &node) == 0)
         return 0;
     int rc = cordi_park(deadline);

@@ -60,7 +60,7 @@ static __attribute__((noinline)) int take(int count, int cancellable, cord_deadl
 {
     struct cordi_waiter nodes[OBJECTS];
     int listed = 0, rc = 0;
-    cordi_wait_begin(&nodes[0], cancellable, "a permit");
+    cordi_wait_begin_at_bit(&nodes[0], cancellable, "a permit");
     for (; listed < count; listed++) {
         if (listed > 0)
             cordi_wait_join(&nodes[listed], &nodes[0]);
@@ -94,6 +94,24 @@ static void wait(void *arg)
     const struct wait *how = arg;
     for (int i = 0; i < model_rounds(MOST); i++)
         world.answer = take(how->count, how->cancellable, how->deadline);
+    model_rest();
+}
+
+/* Begins a wait at no object, and waits for nothing but to be cancelled. */
+static __attribute__((noinline)) int wait_to_be_cancelled(void)
+{
+    struct cord_task *self = cordi_self();
+    struct cordi_waiter node;
+    cordi_wait_begin(&node, CORDI_CANCELLABLE, "nothing");
+    if (!cordi_wait_over(self))
+        (void)cordi_thread_park(self, NULL, 0, CORD_FOREVER);
+    return cordi_wait_result(self);
+}
+
+static void doze(void *arg)
+{
+    (void)arg;
+    world.answer = wait_to_be_cancelled();
     model_rest();
 }
 
@@ -174,6 +192,13 @@ static const struct model cancel_and_begin = {
     .name = "cancel_while_a_wait_begins",
     .tasks = { { "waiter", wait, (void *)&for_ever }, { "canceller", cancel, NULL } },
     STATE,
+    .faults = { { "cancel_is_a_release", "cord_task_cancel", "store(&task->cancelled", WEAKER, 0 },
+                { "park_does_not_look", "cancelled_late", "load(&self->cancelled)", LIES, 0 } },
+};
+static const struct model cancel_and_doze = {
+    .name = "cancel_while_a_wait_at_no_object_begins",
+    .tasks = { { "waiter", doze, NULL }, { "canceller", cancel, NULL } },
+    STATE,
     .faults = { { "begin_is_a_release", "begin", BEGIN, WEAKER, 0 },
                 { "cancel_is_a_release", "cord_task_cancel", "store(&task->cancelled", WEAKER, 0 },
                 { "begin_does_not_look", "begin", "load(&self->cancelled)", LIES, 0 } },
@@ -198,6 +223,6 @@ int main(int argc, char **argv)
 {
     return run_models("interleave_park",
                       (const struct model *const[]){ &two_wakers, &waker_and_canceller, &cancel_and_begin,
-                                                     &uncancellable, &two_objects, NULL },
+                                                     &cancel_and_doze, &uncancellable, &two_objects, NULL },
                       argc, argv);
 }

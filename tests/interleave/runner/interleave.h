@@ -182,11 +182,12 @@ void step_value(void *value, size_t size, uint64_t bits);
 /* base/alone.h does the same where there are other threads, and here there are; its callers are the sites. */
 #undef CORDI_ALONE
 #define CORDI_ALONE false
+#undef CORDI_CHANGES_ARE_FENCES
+#define CORDI_CHANGES_ARE_FENCES true
 #define CORDI_SECTIONS false /* they are of a thread, and a model's tasks are not */
 #define cordi_word_or(at, value) CHANGE_(at, OR, value, "cordi_word_or(" #at ", " #value ")")
 #define cordi_word_and(at, value) CHANGE_(at, AND, value, "cordi_word_and(" #at ", " #value ")")
 #define cordi_word_add(at, value) CHANGE_(at, ADD, value, "cordi_word_add(" #at ", " #value ")")
-#define cordi_word_store(at, value) STORE_(at, value, memory_order_seq_cst, "cordi_word_store(" #at ", " #value ")")
 #define cordi_word_swap(at, seen, value) COMPARE_(at, seen, value, "cordi_word_swap(" #at ", " #value ")")
 #define cordi_word_swap_at_once(at, seen, value) COMPARE_(at, seen, value, "cordi_word_swap(" #at ", " #value ")")
 
