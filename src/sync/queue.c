@@ -128,7 +128,8 @@ static int transfer(struct cordi_queue_local *queue, void *item, bool put, cord_
         return cordi_fail(-ECANCELED, "cancelled before waiting for a queue");
     if (may_answer(queue, put) || cordi_nowait(deadline))
         rc = once(queue, item, put, NULL);
-    while (rc == -EAGAIN && !cordi_nowait(deadline) && cordi_look_again(&looks, false))
+    /* with one thread nobody comes meanwhile */
+    while (rc == -EAGAIN && !CORDI_ALONE && !cordi_nowait(deadline) && cordi_look_again(&looks, false))
         if (may_answer(queue, put))
             rc = once(queue, item, put, NULL);
     if (rc == 0)
