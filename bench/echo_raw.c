@@ -1,12 +1,14 @@
 /* bench/echo_raw.c - the yardstick: an echo server as a bare epoll loop, edge-triggered, one thread, no library.
- * `echo_raw` prints "listening PORT" and serves until it is killed. It keeps no bytes: a message that does not fit the
- * socket's buffer at once ends the connection, which the load reports. */
+ * `echo_raw [spin]` prints "listening PORT" and serves until it is killed; with "spin" it looks for events all the time
+ * and never sleeps. It keeps no bytes: a message that does not fit the socket's buffer at once ends the connection,
+ * which the load reports. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -58,13 +60,14 @@ static void echo(int fd)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct epoll_event events[EVENTS];
     int listener = listen_anywhere(), epoll = epoll_create1(EPOLL_CLOEXEC);
+    int timeout = argc > 1 && strcmp(argv[1], "spin") == 0 ? 0 : -1;
     watch(epoll, listener);
     for (;;) {
-        int count = epoll_wait(epoll, events, EVENTS, -1);
+        int count = epoll_wait(epoll, events, EVENTS, timeout);
         for (int i = 0; i < count; i++)
             if (events[i].data.fd == listener)
                 accept_all(epoll, listener);

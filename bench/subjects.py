@@ -306,6 +306,7 @@ SUBJECTS = [
     Subject("one connection", "TCP echo of 64 bytes on one connection, a loop that looks for work for 50 us or sleeps",
             "tcp", {
         RAW: built("echo_raw"),
+        f"{RAW}, spinning": built("echo_raw", "spin"),
         "cordage, epoll": built("echo_cordage", "coroutine", "1", **EPOLL),
         "cordage, epoll, spinning": built("echo_cordage", "coroutine", "1", "50us", **EPOLL),
         "cordage, uring": built("echo_cordage", "coroutine", "1", **URING),
