@@ -60,6 +60,7 @@ static int add_one(cord_server *server, const char *address)
     if (rc == 0)
         rc = cord_option_get(listener->socket, CORD_LISTENING, &accepts);
     listener->stream = accepts;
+    server->streams |= listener->stream;
     if (rc == 0 && !listener->stream && !server->batch) {
         server->batch = cordi_batch_new(&server->how);
         if (!server->batch)

@@ -58,6 +58,7 @@ struct cord_server {
     cord_server_options how; /* the caller's, with the defaults filled in */
     struct cordi_listener listeners[CORDI_LISTENERS];
     size_t count;              /* of listeners */
+    bool streams;              /* one of them accepts connections */
     struct cordi_batch *batch; /* received datagrams; NULL without a datagram listener */
     cord_socket wake[2];       /* a stream of 8-byte words: written to [1], read by the serving task from [0] */
     int wake_fd;               /* the descriptor of wake[1], for signal handlers */
@@ -153,7 +154,8 @@ int cordi_server_fork(struct cordi_job *job);
 /* Starts those that stay without a job. */
 int cordi_workers_start(cord_server *server);
 
-/* In the child, at its start: what only the parent uses is closed; of connections job's stays. */
+/* In the child, at its start: what only the parent uses is closed. Of connections job's stays; of datagram listeners
+ * its own or, in a worker of a server without connections, all. */
 void cordi_server_in_child(cord_server *server, const struct cordi_job *job);
 
 /* Asks a child to end, then SIGTERM after a second and SIGKILL after another; how it ended is in *outcome. In a shield.

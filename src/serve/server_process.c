@@ -14,9 +14,11 @@
 void cordi_server_in_child(cord_server *server, const struct cordi_job *job)
 {
     server->in_child = true;
-    for (size_t i = 0; i < server->count; i++)
-        if (server->listeners[i].stream) /* a port must not stay taken because a handler is slow */
-            cord_close(&server->listeners[i].socket);
+    for (size_t i = 0; i < server->count; i++) { /* a port must not stay taken because a handler is slow */
+        struct cordi_listener *listener = &server->listeners[i];
+        if (job ? job->listener != listener || listener->stream : server->streams)
+            cord_close(&listener->socket);
+    }
     cord_close(&server->wake[0]);
     if (server->pending && server->pending != job && server->pending->listener->stream)
         cord_close(&server->pending->request.socket);

@@ -38,7 +38,9 @@ struct worker {
     struct cordi_job *job; /* what the child handles; NULL: none */
 };
 
-/* To the child, with the connection beside it, or the datagram's bytes behind. */
+/* To the child, with the connection beside it, or the datagram's bytes behind. Where there are connections too, which
+ * may last, the child has no listener of its own, and the datagram's comes beside it as well: a server that was killed
+ * can be started again though a connection of it goes on. */
 struct order {
     uint32_t listener; /* its number */
     bool truncated;
@@ -57,6 +59,23 @@ union room_for_fd {
 };
 
 /* ---- the child ---- */
+
+/* Waits for an order, or the end of the server, which is seen by its process: the line may have been copied to others
+ * that it forked. 1: there may be an order. */
+static int await_order(cord_socket line, cord_socket server)
+{
+    struct cordi_call calls[2];
+    int rc = cordi_socket_enter(&calls[0], line, CORDI_READ, CORD_FOREVER);
+    if (rc < 0)
+        return rc;
+    rc = cordi_socket_enter(&calls[1], server, CORDI_READ, CORD_FOREVER);
+    if (rc >= 0) {
+        rc = cordi_io_wait_any((struct cordi_io *[]){ calls[0].io, calls[1].io }, 2, CORDI_READ, CORD_FOREVER);
+        (void)cordi_socket_leave(&calls[1], 0);
+    }
+    (void)cordi_socket_leave(&calls[0], 0);
+    return rc < 0 ? rc : rc == 0;
+}
 
 static ssize_t receive(cord_socket line, struct order *order, int *fd)
 {
@@ -80,15 +99,17 @@ static int fetch(cord_socket line, struct cordi_job *job, int own_fd)
 {
     struct cordi_socket *data;
     cord_request *request = &job->request;
-    if (!job->listener->stream) {
-        ssize_t n = cord_read_exact(line, (void *)(uintptr_t)request->data, request->size, CORD_FOREVER);
-        request->socket = job->listener->socket;
-        return n < 0 ? (int)n : 0;
-    }
-    if (own_fd < 0)
+    bool stream = job->listener->stream;
+    const cord_address *name = stream && request->peer.length ? &request->peer : &job->listener->address;
+    ssize_t n = stream ? 0 : cord_read_exact(line, (void *)(uintptr_t)request->data, request->size, CORD_FOREVER);
+    if (n < 0)
+        return (int)n;
+    if (own_fd >= 0)
+        return cordi_socket_open(&request->socket, &data, own_fd, name, !stream);
+    if (request->server->streams)
         return cordi_fail(-EMFILE, "no descriptor is free in the worker process");
-    const cord_address *name = request->peer.length ? &request->peer : &job->listener->address;
-    return cordi_socket_open(&request->socket, &data, own_fd, name, false);
+    request->socket = job->listener->socket;
+    return 0;
 }
 
 static int handle_order(cord_server *server, cord_socket line, const struct order *order, int own_fd)
@@ -106,34 +127,42 @@ static int handle_order(cord_server *server, cord_socket line, const struct orde
         answer.rc = cordi_job_handle(job);
     if (!answer.error[0])
         memcpy(answer.error, job->error, sizeof answer.error);
+    if (own_fd >= 0)
+        cord_close(&job->request.socket);
     cordi_job_free(job);
     ssize_t n = cord_send_all(line, &answer, sizeof answer, CORD_FOREVER);
     return n < 0 ? (int)n : 0;
 }
 
-static int work(cord_server *server, cord_socket line)
-{
-    struct order order;
-    int fd, rc = 0;
-    while (rc >= 0 && receive(line, &order, &fd) == sizeof order)
-        rc = handle_order(server, line, &order, fd);
-    return rc == -EPIPE || rc == -ECONNRESET || rc == -ECANCELED ? 0 : rc; /* the server ends */
-}
-
 struct birth {
     cord_server *server;
     cord_socket ends[2]; /* the parent's, the child's */
+    int parent;          /* its process */
 };
+
+static int work(cord_server *server, cord_socket line, cord_socket parent)
+{
+    struct order order;
+    int fd, rc = 0;
+    while (rc >= 0 && await_order(line, parent) > 0 && receive(line, &order, &fd) == sizeof order)
+        rc = handle_order(server, line, &order, fd);
+    return rc == -EPIPE || rc == -ECONNRESET || rc == -ECANCELED ? 0 : rc; /* the server ends */
+}
 
 static int be_born(void *arg)
 {
     struct birth *birth = arg;
     cord_server *server = birth->server;
+    cord_socket parent;
     cord_close(&birth->ends[0]);
     for (struct cordi_list *at = server->workers.next; at != &server->workers; at = at->next)
-        cord_close(&CORDI_ITEM(at, struct worker, link)->line); /* or the end of our parent would not be seen */
+        cord_close(&CORDI_ITEM(at, struct worker, link)->line);
     cordi_server_in_child(server, NULL);
-    return work(server, birth->ends[1]);
+    int fd = cordi_proc_pidfd(birth->parent);
+    if (fd < 0)
+        return fd == -ESRCH ? 0 : cordi_fail_code(fd, "server: a worker process");
+    int rc = cord_adopt(&parent, fd);
+    return rc < 0 ? rc : work(server, birth->ends[1], parent);
 }
 
 /* A child has a copy of each descriptor that is open when it is forked, of a connection in hand too: its peer would not
@@ -143,7 +172,7 @@ static int start_child(struct worker *me)
     cord_task_options how = {
         .kind = CORD_PROCESS, .stack_size = me->server->how.stack_size, .name = "server-worker", .sheltered = true
     };
-    struct birth birth = { .server = me->server };
+    struct birth birth = { .server = me->server, .parent = cordi_proc_pid() };
     int rc = 0;
     while (rc == 0 && me->server->taking)
         rc = cord_yield();
@@ -343,7 +372,7 @@ static int send_order(const struct worker *worker, const struct cordi_job *job)
     struct iovec piece = { &order, sizeof order };
     struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
     struct cordi_call call;
-    if (job->listener->stream) {
+    if (request->server->streams) {
         int fd = cord_fileno(request->socket);
         if (fd < 0)
             return fd;
