@@ -83,12 +83,12 @@ LOOP_KINDS_TEST(peer_without_refusal_text_sees_the_end)
     stop(&served);
 }
 
-static void expect_refusal(const char *text)
+static void expect_refusal(const char *text, bool per_connection)
 {
     enum { MOST = 2, MORE = 5 };
     cord_socket sockets[MOST];
-    struct served served =
-        serve("tcp:127.0.0.1:0", echo, &(cord_server_options){ .max_connections = MOST, .refusal = text });
+    cord_server_options how = { .max_connections = MOST, .refusal = text, .per_connection = per_connection };
+    struct served served = serve("tcp:127.0.0.1:0", echo, &how);
     for (int i = 0; i < MOST; i++) {
         sockets[i] = dial(served.address);
         exchange(sockets[i], "a");
@@ -113,8 +113,10 @@ static void expect_refusal(const char *text)
 
 LOOP_KINDS_TEST(connections_beyond_the_limit_are_refused_with_the_text)
 {
-    expect_refusal("503 come back later\r\n");
-    expect_refusal("");
+    expect_refusal("503 come back later\r\n", false);
+    expect_refusal("", false);
+    if (kind == CORD_PROCESS)
+        expect_refusal("full", true);
 }
 
 /* Closing over what a client has sent would take the text away from it. */

@@ -168,6 +168,21 @@ KIND_TEST(idled_is_called_again_and_again_in_a_lull)
     free_seen(seen);
 }
 
+static void stop_when_idle(cord_server *server, void *state)
+{
+    (void)state;
+    is(cord_server_stop(server, CORD_HOUR), 0);
+}
+
+KIND_TEST(idled_may_stop_the_server)
+{
+    struct seen *seen = new_seen();
+    cord_server_options how = { .state = seen, .idled = stop_when_idle, .lull = 200 * CORD_MILLISECOND };
+    struct served served = serve("tcp:127.0.0.1:0", handle_either, &how);
+    finish(&served, 0);
+    free_seen(seen);
+}
+
 /* For two lulls; the longest time from one to the end of the next. */
 static cord_span keep_coming(const char *address, cord_span lull)
 {
@@ -487,9 +502,9 @@ int main(void)
         "server_hooks", KINDS(verify_refuses_a_connection_which_sees_the_end), KINDS(verify_drops_a_datagram),
         KINDS(failed_is_told_in_place_of_the_log), PROCESSES(failed_is_told_of_a_child_per_connection),
         PROCESSES(failed_is_told_of_a_crash), KINDS(idled_is_called_again_and_again_in_a_lull),
-        KINDS(idled_is_not_called_while_requests_keep_coming), KINDS(hooks_run_in_order_also_when_handle_fails),
-        KINDS(user_bytes_are_zeroed_for_each_request), KINDS(run_one_takes_one_connection_and_leaves_the_next),
-        KINDS(run_one_takes_one_datagram_and_leaves_the_next),
+        KINDS(idled_may_stop_the_server), KINDS(idled_is_not_called_while_requests_keep_coming),
+        KINDS(hooks_run_in_order_also_when_handle_fails), KINDS(user_bytes_are_zeroed_for_each_request),
+        KINDS(run_one_takes_one_connection_and_leaves_the_next), KINDS(run_one_takes_one_datagram_and_leaves_the_next),
         KINDS(run_one_without_a_request_answers_etimedout_or_eagain), KINDS(run_one_of_a_stopped_server_answers_0),
         PLAIN(connections_one_after_the_other_share_a_thread),
         PLAIN(connections_at_one_time_have_a_thread_each_and_no_more), END);

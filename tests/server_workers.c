@@ -381,6 +381,23 @@ PROCESS_TEST(stop_ends_busy_and_idle_workers)
     ck_assert_msg(log_lines == 0, "%s", log_text);
 }
 
+PROCESS_TEST(stop_while_workers_start_ends_them)
+{
+    for (int i = 0; i < 20; i++) {
+        struct served served = serve("tcp:127.0.0.1:0", obey, &(cord_server_options){ .quiet = i % 4 == 3 });
+        cord_socket socket = { 0 };
+        if (i % 2)
+            socket = dial(served.address);
+        if (i % 4 == 3) /* and one dies meanwhile */
+            say(socket, "k");
+        is(cord_server_stop(served.server, 0), 0);
+        finish(&served, 0);
+        is(children(), 0);
+        cord_close(&socket);
+    }
+    ck_assert_msg(log_lines == 0, "%s", log_text);
+}
+
 /* A server in a process of its own. */
 struct apart {
     cord_event *listening; /* shared */
@@ -585,7 +602,7 @@ int main(void)
         PROCESSES(worker_keeps_memory_and_a_child_per_connection_does_not),
         PROCESSES(workers_are_never_more_than_max_connections), PROCESSES(two_thousand_connections_leak_no_descriptor),
         PROCESSES(datagrams_of_all_sizes_go_through_workers_unchanged), PROCESSES(stop_ends_busy_and_idle_workers),
-        PROCESSES(workers_of_a_killed_server_end_too),
+        PROCESSES(stop_while_workers_start_ends_them), PROCESSES(workers_of_a_killed_server_end_too),
         PROCESSES(workers_of_a_killed_server_that_leaves_a_child_end_too),
         PROCESSES(sigint_does_not_end_the_request_of_a_worker),
         PARALLEL(stop_under_load_loses_no_request_that_has_begun), END);
