@@ -1,4 +1,5 @@
-/* tests/server_service.c - a server as a service: stopped from signal handlers, and started and watched by systemd.
+/* tests/server_service.c - a server as a service: stopped from signal handlers and under load, and started and watched
+ * by systemd.
  *
  * What systemd does to a service is done to this program, which then is one itself (main() with arguments of ours). */
 #include "serving.h"
@@ -137,6 +138,79 @@ KIND_TEST(alarms_stop_a_server_that_works)
     for (int i = 0; i < 10; i++)
         work_until_alarm(1 + 2000 * i);
     ck_assert_int_ge(handled, 10);
+    ck_assert_msg(log_lines == 0, "%s", log_text);
+}
+
+/* ---- load ---- */
+
+/* Who was told that his request has begun gets all of his answer. */
+enum { LONG_ANSWER = 256 * 1024 };
+
+static int answer_long(cord_request *request)
+{
+    static char answer[LONG_ANSWER];
+    ssize_t n = cord_send_all(request->socket, "begun", 5, CORD_FOREVER);
+    if (n > 0)
+        n = cord_sleep(5 * CORD_MILLISECOND);
+    return n < 0 ? (int)n : (int)cord_send_all(request->socket, answer, sizeof answer, CORD_FOREVER);
+}
+
+struct load {
+    const char *address;
+    atomic_bool over; /* the server has ended */
+    atomic_int begun, whole;
+};
+
+/* A connection that comes in the moment when the kernel closes the listener may stay open with nobody at its other
+ * side. */
+static ssize_t read_begun(cord_socket socket, const struct load *load, char *buf)
+{
+    ssize_t n;
+    bool last;
+    do {
+        last = atomic_load(&load->over);
+        n = cord_read_exact(socket, buf, 5, cord_in(100 * CORD_MILLISECOND));
+    } while (n == -ETIMEDOUT && !last);
+    return n;
+}
+
+static int load_on(void *arg)
+{
+    struct load *load = arg;
+    char buf[16384];
+    cord_socket socket;
+    while (cord_connect(&socket, load->address, NULL, soon()) == 0) {
+        ssize_t n = read_begun(socket, load, buf), sum = 0;
+        bool begun = n == 5;
+        while (n > 0 && (n = cord_recv(socket, buf, sizeof buf, soon())) > 0)
+            sum += n;
+        atomic_fetch_add(&load->begun, begun);
+        atomic_fetch_add(&load->whole, begun && n == 0 && sum == LONG_ANSWER);
+        hang_up(&socket);
+    }
+    return 0;
+}
+
+static bool thirty_whole(void *load)
+{
+    return atomic_load(&((struct load *)load)->whole) >= 30;
+}
+
+LOOP_KINDS_TEST(stop_under_load_loses_no_request_that_has_begun)
+{
+    enum { CLIENTS = 6 };
+    struct served served = serve("tcp:127.0.0.1:0", answer_long, &(cord_server_options){ .max_connections = 4 });
+    struct load load = { .address = served.address };
+    cord_task *tasks[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        ok(cord_task_start(&tasks[i], load_on, &load, 0, &(cord_task_options){ .kind = CORD_THREAD }));
+    eventually(thirty_whole, &load);
+    is(cord_server_stop(served.server, CORD_HOUR), 0);
+    finish(&served, 0);
+    atomic_store(&load.over, true);
+    for (int i = 0; i < CLIENTS; i++)
+        join(tasks[i], 0);
+    is(load.begun, load.whole);
     ck_assert_msg(log_lines == 0, "%s", log_text);
 }
 
@@ -297,6 +371,7 @@ int main(int argc, char **argv)
     return run_tests("server_service", KINDS(signal_handler_stops_an_idle_server),
                      KINDS(signal_handler_stops_a_server_whose_request_finishes_in_its_grace),
                      KINDS(signal_handler_without_grace_ends_the_request), KINDS(alarms_stop_a_server_that_works),
+                     PARALLEL(stop_under_load_loses_no_request_that_has_begun),
                      KINDS(all_sockets_of_systemd_are_served), KINDS(one_socket_of_systemd_is_served_by_its_name),
                      KINDS(service_without_sockets_of_systemd_says_so), KINDS(systemd_is_told_ready_and_stopping), END);
 }
