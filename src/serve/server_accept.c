@@ -156,9 +156,11 @@ static int take_connection(cord_server *server, const struct cordi_listener *lis
     return rc < 0 ? rc : 1;
 }
 
-/* How many requests more may be handled. */
+/* How many requests more may be handled; none before the one that waits for a task. */
 static uint32_t room_for(const cord_server *server, uint64_t ended)
 {
+    if (server->pending)
+        return 0;
     uint64_t active = atomic_load(&server->started) - ended, most = server->how.max_connections;
     uint64_t room = active < most ? most - active : 0;
     return (uint32_t)(room < server->left ? room : server->left);
@@ -169,11 +171,13 @@ static uint32_t room_for(const cord_server *server, uint64_t ended)
 static int take_round(cord_server *server)
 {
     int taken = 0, rc = 0;
+    struct cordi_job *waited = server->pending;
+    server->pending = NULL;
     uint32_t room = room_for(server, atomic_load(&server->ended));
-    if (server->pending && room > 0) {
-        struct cordi_job *job = server->pending;
-        server->pending = NULL;
-        rc = cordi_job_start(job);
+    if (waited && room == 0) {
+        server->pending = waited;
+    } else if (waited) {
+        rc = cordi_job_start(waited);
         if (rc < 0)
             return rc;
         taken++;
