@@ -46,6 +46,10 @@ test-aarch64: ## the test programs for aarch64, on epoll and without io_uring, u
 		tools/run_tests.py --build build-aarch64 --programs-only \
 		--under 'qemu-aarch64 -L build-aarch64/root' $(PATTERN)
 
+soak: ## open and close 100,000 connections to a server of each kind (minutes); prints its memory and descriptors
+	@tools/deps.sh test && $(configured) && $(call build,cordage)
+	@CORD_SOAK=100000 tests/interop/crowd.py soak
+
 test-all: test test-asan test-tsan test-clang test-valgrind ## the whole matrix; takes long
 
 try: ## build and run a program of your own: make try FILE=hello.c ARGS="..."
@@ -72,5 +76,5 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /\1: /p' Makefile
 
-.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-ucontext test-aarch64 test-all try bench \
-	bench-deps install deps clean help
+.PHONY: all run test test-asan test-tsan test-clang test-valgrind test-ucontext test-aarch64 soak test-all try \
+	bench bench-deps install deps clean help

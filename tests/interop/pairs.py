@@ -225,9 +225,10 @@ def command(*args, **options):
     return Program([str(BUILD / "cordage"), *args], **options)
 
 
-def serve(*args, addresses=("tcp:127.0.0.1:0",), **env):
-    """A server, and where it listens: ("127.0.0.1", port) or a path for each address."""
-    server = command("serve", args[0], *addresses, *args[1:], **dict(NO_LANGUAGE, **env))
+def serve(*args, addresses=("tcp:127.0.0.1:0",), under=(), **env):
+    """A server, by the command `under`, and where it listens: ("127.0.0.1", port) or a path for each address."""
+    server = Program([*under, str(BUILD / "cordage"), "serve", args[0], *addresses, *args[1:]],
+                     **dict(NO_LANGUAGE, **env))
     server.wait_for("listening ", len(addresses), "err")
     until(lambda: server.err.count("\n") >= len(addresses), "whole lines")
     server.at = []
