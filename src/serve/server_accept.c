@@ -166,27 +166,31 @@ static uint32_t room_for(const cord_server *server, uint64_t ended)
     return (uint32_t)(room < server->left ? room : server->left);
 }
 
+/* The one that waits for a task. 1: it has one; 0: there was none, or no room. */
+static int start_pending(cord_server *server)
+{
+    struct cordi_job *job = server->pending;
+    server->pending = NULL;
+    if (job && room_for(server, atomic_load(&server->ended)) == 0)
+        server->pending = job;
+    if (!job || server->pending)
+        return 0;
+    int rc = cordi_job_start(job);
+    return rc < 0 ? rc : 1;
+}
+
 /* One connection, or one batch of datagrams, of each listener at most, so that a busy one does not shut out the others.
  * How many. */
 static int take_round(cord_server *server)
 {
-    int taken = 0, rc = 0;
-    struct cordi_job *waited = server->pending;
-    server->pending = NULL;
-    uint32_t room = room_for(server, atomic_load(&server->ended));
-    if (waited && room == 0) {
-        server->pending = waited;
-    } else if (waited) {
-        rc = cordi_job_start(waited);
-        if (rc < 0)
-            return rc;
-        taken++;
-    }
-    rc = cordi_batch_start(server, room_for(server, atomic_load(&server->ended)));
+    int taken = start_pending(server);
+    if (taken < 0)
+        return taken;
+    int rc = cordi_batch_start(server, room_for(server, atomic_load(&server->ended)));
     for (size_t i = 0; rc >= 0 && i < server->count && !cordi_server_stopping(server) && server->left; i++) {
         const struct cordi_listener *listener = &server->listeners[i];
         taken += rc;
-        room = room_for(server, atomic_load(&server->ended));
+        uint32_t room = room_for(server, atomic_load(&server->ended));
         rc = 0;
         if (is_open(server, listener, room))
             rc = listener->stream ? take_connection(server, listener, room) : cordi_batch_take(server, listener, room);
@@ -272,18 +276,21 @@ void cordi_server_refuse(cord_server *server)
 
 void cordi_server_drain(cord_server *server)
 {
+    int rc = 0;
+    if (cordi_server_stopping(server))
+        cordi_server_refuse(server);
+    while (rc >= 0 || rc == -ETIMEDOUT) {
+        uint64_t seen = atomic_load(&server->ended);
+        cord_deadline at = { atomic_load(&server->stop_at) };
+        if (cord_left(at) == 0)
+            break;
+        if (start_pending(server) < 0 && server->pending) /* it was taken: it is served yet */
+            at = earlier(at, cord_in(pause_span));
+        if (!server->pending && atomic_load(&server->started) == seen)
+            break;
+        rc = await(server, false, 0, seen, at);
+    }
     if (server->pending)
         cordi_job_free(server->pending);
     server->pending = NULL;
-    if (cordi_server_stopping(server))
-        cordi_server_refuse(server);
-    for (;;) {
-        uint64_t seen = atomic_load(&server->ended);
-        cord_deadline at = { atomic_load(&server->stop_at) };
-        if (atomic_load(&server->started) == seen || cord_left(at) == 0)
-            return;
-        int rc = await(server, false, 0, seen, at);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return;
-    }
 }

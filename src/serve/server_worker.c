@@ -306,7 +306,7 @@ static int keep(void *arg)
     cord_server *server = me->server;
     cord_span pause = 0;
     int rc = 0;
-    while (rc == 0 && !cordi_server_stopping(server)) {
+    while (rc == 0 && (!cordi_server_stopping(server) || server->pending)) {
         int64_t born = cord_now();
         rc = live(me);
         bool again = rc == 0 || (rc != -ETIMEDOUT && rc != -ECANCELED && server->worker_count <= server->spare);
