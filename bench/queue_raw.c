@@ -3,6 +3,7 @@
  *   threads, processes-8, processes-256  a ring for any number of putters and getters: each cell has a turn, which says
  *                                        for whom it is ready. One compare-and-swap and one line of the cache an item
  *   messages                             1 MiB copied in and out, by one thread: the least that a queue does
+ *   messages-apart                       the same by two processes, the second of which reads what the other CPU wrote
  *
  * Who finds a ring full or empty looks again for a moment and then sleeps on a futex, the bell, whose bit 0 says that
  * somebody sleeps there. No deadline, no cancelling, no end, and whoever dies takes the ring with him.
@@ -182,32 +183,81 @@ static void processes_256(long count)
     run(pair_processes, put_256, get_256, PAIR_LARGE, count);
 }
 
-/* Through a shared buffer of as many messages as the queue has room for, so that each is as cold as there. */
+enum { MESSAGE = 1 << 20, MESSAGES = 4 }; /* as many as the queue has room for, so that each is as cold as there */
+
+static void number_ends(char *message, long i)
+{
+    pair_number(message, i);
+    pair_number(message + MESSAGE - PAIR_SMALL, i);
+}
+
+static void expect_ends(const char *message, long i)
+{
+    pair_expect(message, i);
+    pair_expect(message + MESSAGE - PAIR_SMALL, i);
+}
+
+static char *own_message(void)
+{
+    char *message = calloc(1, MESSAGE);
+    micro_check(message != NULL, "no memory");
+    return message;
+}
+
 static void messages(long count)
 {
-    enum { MESSAGE = 1 << 20, MESSAGES = 4 };
-    char *in = calloc(1, MESSAGE), *out = calloc(1, MESSAGE), *between = room(MESSAGES * MESSAGE);
-    micro_check(in && out, "no memory");
+    char *in = own_message(), *out = own_message(), *between = room(MESSAGES * MESSAGE);
     for (long i = 0; i < count; i++) {
         char *slot = between + i % MESSAGES * MESSAGE;
-        pair_number(in, i);
-        pair_number(in + MESSAGE - PAIR_SMALL, i);
+        number_ends(in, i);
         memcpy(slot, in, MESSAGE);
         memcpy(out, slot, MESSAGE);
-        pair_expect(out, i);
-        pair_expect(out + MESSAGE - PAIR_SMALL, i);
+        expect_ends(out, i);
     }
     munmap(between, MESSAGES * MESSAGE);
     free(in);
     free(out);
 }
 
+/* ring->put and ring->taken count; both ends look all the time. */
+static void put_messages(long count)
+{
+    char *in = own_message();
+    for (long i = 0; i < count; i++) {
+        number_ends(in, i);
+        while (atomic_load_explicit(&ring->taken, memory_order_acquire) + MESSAGES == (uint64_t)i)
+            rest();
+        memcpy(ring->cells + i % MESSAGES * MESSAGE, in, MESSAGE);
+        atomic_store_explicit(&ring->put, (uint64_t)i + 1, memory_order_release);
+    }
+    free(in);
+}
+
+static void get_messages(long count)
+{
+    char *out = own_message();
+    for (long i = 0; i < count; i++) {
+        while (atomic_load_explicit(&ring->put, memory_order_acquire) == (uint64_t)i)
+            rest();
+        memcpy(out, ring->cells + i % MESSAGES * MESSAGE, MESSAGE);
+        atomic_store_explicit(&ring->taken, (uint64_t)i + 1, memory_order_release);
+        expect_ends(out, i);
+    }
+    free(out);
+}
+
+static void messages_apart(long count)
+{
+    ring = room(sizeof *ring + MESSAGES * MESSAGE);
+    pair_processes(put_messages, get_messages, count);
+    munmap(ring, sizeof *ring + MESSAGES * MESSAGE);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct micro_case cases[] = { { "threads", threads },
-                                               { "processes-8", processes_8 },
-                                               { "processes-256", processes_256 },
-                                               { "messages", messages },
-                                               { NULL, NULL } };
+    static const struct micro_case cases[] = {
+        { "threads", threads },   { "processes-8", processes_8 },       { "processes-256", processes_256 },
+        { "messages", messages }, { "messages-apart", messages_apart }, { NULL, NULL }
+    };
     return micro_main(cases, argc, argv);
 }

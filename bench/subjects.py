@@ -292,6 +292,7 @@ SUBJECTS = [
     processes(256),
     many_a_second("queue messages", "Messages of 1 MiB from one process to another", {
         "raw, two copies": measured("queue_raw", "messages"),
+        "raw, two CPUs": measured("queue_raw", "messages-apart"),
         "cordage": measured("queue", "messages"),
     }, "raw, two copies", "MiB/s"),
     Subject("sizes", "What the objects take of memory", "program", {"": built("sizes")}, (), rounds=1,
