@@ -187,6 +187,7 @@ def servers_echo(connections):
     return Subject(f"servers echo, {connections} connections",
                    f"Servers: echo of 64 bytes, {connections} connections, CPU for a message", "tcp", {
         "cordage": server("coroutine", "echo", "2000"),
+        RAW: ECHO[RAW],
         "gevent": ECHO["gevent"],
         "Python asyncio": ECHO["Python asyncio"],
         SOCKETSERVER: ECHO[SOCKETSERVER],
@@ -198,6 +199,7 @@ SERVERS = [
     servers_echo(1000),
     Subject("servers thread, echo", "Servers of kind thread: echo of 64 bytes, 64 connections that stay", "tcp", {
         "pthreads": built("echo_pthread"),
+        "pthreads that can be woken": built("echo_pthread", "poll"),
         "cordage": server("thread"),
         SOCKETSERVER: ECHO[SOCKETSERVER],
     }, ("per_second", "cpu_us"), "pthreads", ("per_second", "cpu_us"), {"connections": 64, **WARM}),
