@@ -22,7 +22,7 @@ run: ## open a chat room on PORT=9090, for everything that speaks UDP or TCP
 	@tools/deps.sh run && $(configured) && $(call build,cordage)
 	@tools/run_room.sh $(PORT)
 
-test: ## run the tests (three to four minutes on 2 CPUs); PATTERN=queue runs those whose name contains it
+test: ## run the tests (four to five minutes on 2 CPUs); PATTERN=queue runs those whose name contains it
 	@tools/deps.sh test && $(configure) && cmake --build build # `make run` may have configured without Check
 	@tools/run_tests.py $(PATTERN)
 
