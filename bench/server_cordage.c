@@ -71,19 +71,15 @@ static int take_word(cord_server_options *how, const char *word)
         how->max_connections = (uint32_t)atoi(word);
         return 0;
     }
-#ifdef SERVER_HAS_REFUSAL
     if (strcmp(word, "refuse") == 0) {
         how->refusal = "";
         return 0;
     }
-#endif
-#ifdef SERVER_HAS_PER_CONNECTION
     if (strcmp(word, "each") == 0) {
         how->per_connection = true;
         return 0;
     }
-#endif
-    fprintf(stderr, "server_cordage: \"%s\" is not an option of this version's servers\n", word);
+    fprintf(stderr, "server_cordage: \"%s\" is not an option\n", word);
     return -EINVAL;
 }
 
