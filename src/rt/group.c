@@ -177,13 +177,6 @@ int cord_group_start(cord_group *group, cord_fn *fn, const void *arg, size_t arg
     return rc;
 }
 
-static cord_deadline earlier(cord_deadline a, cord_deadline b)
-{
-    if (a.at == 0 || b.at == 0)
-        return a.at == 0 ? b : a;
-    return a.at < b.at ? a : b;
-}
-
 int cord_group_join(cord_group *group, cord_deadline deadline)
 {
     bool late = false;
@@ -191,7 +184,7 @@ int cord_group_join(cord_group *group, cord_deadline deadline)
     if (group == NULL)
         return 0;
     for (;;) {
-        rc = wait_until(group, all_ended, CORDI_CANCELLABLE, late ? deadline : earlier(deadline, group->time_up));
+        rc = wait_until(group, all_ended, CORDI_CANCELLABLE, late ? deadline : cordi_earlier(deadline, group->time_up));
         if (rc != -ETIMEDOUT || late || group->time_up.at == 0 || cord_left(group->time_up) > 0)
             break;
         late = true;

@@ -92,6 +92,13 @@ void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node);
 struct cord_task *cordi_self(void);
 bool cordi_self_cancelled(void);
 
+static inline cord_deadline cordi_earlier(cord_deadline a, cord_deadline b)
+{
+    if (a.at == 0 || b.at == 0)
+        return a.at == 0 ? b : a;
+    return a.at < b.at ? a : b;
+}
+
 /* What cord_socket_sent() tells the calling task. */
 size_t *cordi_self_sent(void);
 

@@ -9,16 +9,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include <cordage/option.h>
 #include <cordage/run.h>
 
-#include "rt/io.h"
-#include "rt/offload.h"
 #include "net/systemd.h"
+#include "rt/offload.h"
 #include "rt/park.h"
 #include "serve/server_private.h"
 

@@ -56,6 +56,23 @@ static int enter(struct cordi_io **ret, cord_socket socket)
     return rc;
 }
 
+int cordi_server_await(const cord_socket *sockets, int count, cord_deadline deadline)
+{
+    struct cordi_io *waits[CORDI_IO_ANY];
+    int entered = 0, rc = 0;
+    while (entered < count && (rc = enter(&waits[entered], sockets[entered])) >= 0)
+        entered++;
+    if (rc >= 0 && deadline.at == CORD_NOWAIT.at)
+        rc = cordi_fail(-EAGAIN, "server: no request is there");
+    else if (rc >= 0)
+        rc = cordi_io_wait_any(waits, count, CORDI_READ, deadline);
+    while (entered--) {
+        cordi_io_turn_end(waits[entered], CORDI_READ);
+        cordi_io_put(waits[entered]);
+    }
+    return rc;
+}
+
 /* Which listeners are worth a look: without room only those whose connections are refused. */
 static bool is_open(const cord_server *server, const struct cordi_listener *listener, uint32_t room)
 {
@@ -65,24 +82,12 @@ static bool is_open(const cord_server *server, const struct cordi_listener *list
 /* Waits for the wake pair and, if asked, the listeners. 0, -ETIMEDOUT, -EAGAIN, -ECANCELED, -EBADF. */
 static int await_any(cord_server *server, bool listeners, uint32_t room, cord_deadline deadline)
 {
-    struct cordi_io *waits[CORDI_IO_ANY];
-    int count = 0;
-    int rc = enter(&waits[count++], server->wake[0]);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; listeners && i < server->count && rc >= 0; i++)
-        if (is_open(server, &server->listeners[i], room)) {
-            rc = enter(&waits[count], server->listeners[i].socket);
-            count += rc >= 0;
-        }
-    if (rc >= 0 && deadline.at == CORD_NOWAIT.at)
-        rc = cordi_fail(-EAGAIN, "server: no request is there");
-    else if (rc >= 0)
-        rc = cordi_io_wait_any(waits, count, CORDI_READ, deadline);
-    while (count--) {
-        cordi_io_turn_end(waits[count], CORDI_READ);
-        cordi_io_put(waits[count]);
-    }
+    cord_socket sockets[CORDI_IO_ANY] = { server->wake[0] };
+    int count = 1;
+    for (size_t i = 0; listeners && i < server->count; i++)
+        if (is_open(server, &server->listeners[i], room))
+            sockets[count++] = server->listeners[i].socket;
+    int rc = cordi_server_await(sockets, count, deadline);
     return rc < 0 ? rc : 0;
 }
 
@@ -204,13 +209,6 @@ static bool is_final(int rc)
     return rc == -ECANCELED || rc == -EBADF || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -ENOTSOCK;
 }
 
-static cord_deadline earlier(cord_deadline a, cord_deadline b)
-{
-    if (a.at == 0 || b.at == 0)
-        return a.at == 0 ? b : a;
-    return a.at < b.at ? a : b;
-}
-
 static cord_deadline next_lull(const cord_server *server)
 {
     return server->how.idled && server->how.lull ? cord_in(server->how.lull) : CORD_FOREVER;
@@ -219,7 +217,7 @@ static cord_deadline next_lull(const cord_server *server)
 /* Nothing is there. -ETIMEDOUT: the one request that was waited for did not come. */
 static int wait_for_more(cord_server *server, uint64_t seen, cord_deadline *lull)
 {
-    int rc = await(server, true, room_for(server, seen), seen, earlier(*lull, server->until));
+    int rc = await(server, true, room_for(server, seen), seen, cordi_earlier(*lull, server->until));
     if (rc != -ETIMEDOUT)
         return rc;
     if (lull->at && cord_left(*lull) == 0) {
@@ -285,7 +283,7 @@ void cordi_server_drain(cord_server *server)
         if (cord_left(at) == 0)
             break;
         if (start_pending(server) < 0 && server->pending) /* it was taken: it is served yet */
-            at = earlier(at, cord_in(pause_span));
+            at = cordi_earlier(at, cord_in(pause_span));
         if (!server->pending && atomic_load(&server->started) == seen)
             break;
         rc = await(server, false, 0, seen, at);

@@ -98,6 +98,9 @@ void cordi_server_shorten(cord_server *server, cord_span grace); /* sets or shor
 void cordi_server_wake(cord_server *server); /* the serving task looks again; never waits, async-signal-safe */
 int cordi_server_post(cord_server *server, int64_t word); /* likewise. -EPIPE: nobody serves any more */
 
+/* Waits until one of several sockets (at most CORDI_IO_ANY) is readable; which. -EAGAIN: CORD_NOWAIT. */
+int cordi_server_await(const cord_socket *sockets, int count, cord_deadline deadline);
+
 /* Serves until it is stopped or has taken what it was to take: 0; -ECANCELED, -ETIMEDOUT or -EAGAIN (the one request
  * did not come), or the failure of a listener. */
 int cordi_server_accept(cord_server *server);

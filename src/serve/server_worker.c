@@ -60,23 +60,6 @@ union room_for_fd {
 
 /* ---- the child ---- */
 
-/* Waits for an order, or the end of the server, which is seen by its process: the line may have been copied to others
- * that it forked. 1: there may be an order. */
-static int await_order(cord_socket line, cord_socket server)
-{
-    struct cordi_call calls[2];
-    int rc = cordi_socket_enter(&calls[0], line, CORDI_READ, CORD_FOREVER);
-    if (rc < 0)
-        return rc;
-    rc = cordi_socket_enter(&calls[1], server, CORDI_READ, CORD_FOREVER);
-    if (rc >= 0) {
-        rc = cordi_io_wait_any((struct cordi_io *[]){ calls[0].io, calls[1].io }, 2, CORDI_READ, CORD_FOREVER);
-        (void)cordi_socket_leave(&calls[1], 0);
-    }
-    (void)cordi_socket_leave(&calls[0], 0);
-    return rc < 0 ? rc : rc == 0;
-}
-
 static ssize_t receive(cord_socket line, struct order *order, int *fd)
 {
     union room_for_fd room;
@@ -122,11 +105,10 @@ static int handle_order(cord_server *server, cord_socket line, const struct orde
     job->request.truncated = order->truncated;
     answer.rc = fetch(line, job, own_fd);
     if (answer.rc < 0)
-        snprintf(answer.error, sizeof answer.error, "%s", cordi_detail(answer.rc));
+        snprintf(job->error, sizeof job->error, "%s", cordi_detail(answer.rc));
     else
         answer.rc = cordi_job_handle(job);
-    if (!answer.error[0])
-        memcpy(answer.error, job->error, sizeof answer.error);
+    memcpy(answer.error, job->error, sizeof answer.error);
     if (own_fd >= 0)
         cord_close(&job->request.socket);
     cordi_job_free(job);
@@ -140,11 +122,13 @@ struct birth {
     int parent;          /* its process */
 };
 
+/* Until the server ends, which its process tells: the line may have been copied to others that it forked. */
 static int work(cord_server *server, cord_socket line, cord_socket parent)
 {
     struct order order;
     int fd, rc = 0;
-    while (rc >= 0 && await_order(line, parent) > 0 && receive(line, &order, &fd) == sizeof order)
+    while (rc >= 0 && cordi_server_await((cord_socket[]){ line, parent }, 2, CORD_FOREVER) == 0 &&
+           receive(line, &order, &fd) == sizeof order)
         rc = handle_order(server, line, &order, fd);
     return rc == -EPIPE || rc == -ECONNRESET || rc == -ECANCELED ? 0 : rc; /* the server ends */
 }
