@@ -81,15 +81,6 @@ KIND_TEST(note_3_and_4_each_client_has_its_own_socket_and_port)
     stop(&served);
 }
 
-static bool refused(void *address)
-{
-    cord_socket socket;
-    int rc = cord_connect(&socket, address, NULL, soon());
-    if (rc == 0)
-        cord_close(&socket);
-    return rc == -ECONNREFUSED;
-}
-
 /* 5: closing the listener leaves those who are connected working. A serial server is in its handler, and closes it
  * afterwards. */
 LOOP_KINDS_TEST(note_5_closing_the_listener_leaves_clients_working)
@@ -99,7 +90,7 @@ LOOP_KINDS_TEST(note_5_closing_the_listener_leaves_clients_working)
     say(socket, "before");
     hears(socket, "before");
     is(cord_server_stop(served.server, CORD_HOUR), 0);
-    eventually(refused, served.address);
+    eventually(is_refused, served.address);
     say(socket, "after");
     hears(socket, "after");
     hang_up(&socket);

@@ -78,15 +78,6 @@ static int begin_and_echo(cord_request *request)
     return (int)n;
 }
 
-static bool is_refused(void *address)
-{
-    cord_socket socket;
-    int rc = cord_connect(&socket, address, NULL, soon());
-    if (rc == 0)
-        cord_close(&socket);
-    return rc == -ECONNREFUSED;
-}
-
 KIND_TEST(stop_lets_requests_finish_within_grace)
 {
     struct seen *seen = new_seen();

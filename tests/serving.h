@@ -170,6 +170,15 @@ static inline cord_socket dial(const char *address)
     return socket;
 }
 
+static inline bool is_refused(void *address)
+{
+    cord_socket socket;
+    int rc = cord_connect(&socket, address, NULL, soon());
+    if (rc == 0)
+        cord_close(&socket);
+    return rc == -ECONNREFUSED;
+}
+
 static inline void say(cord_socket socket, const char *text)
 {
     is(cord_send_all(socket, text, strlen(text), soon()), (long)strlen(text));
