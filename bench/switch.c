@@ -92,7 +92,8 @@ static struct cordi_ctx *ours_other(void *arg)
 static void ours(long count)
 {
     cordi_ctx_adopt(&main_ctx);
-    cordi_ctx_make(&other_ctx, stack, STACK, stack + STACK, ours_other, NULL);
+    cordi_ctx_make(&other_ctx, stack, STACK);
+    cordi_ctx_begin(&other_ctx, stack, stack + STACK, ours_other, NULL);
     pass(&main_ctx, &other_ctx, count);
     cordi_ctx_done(&other_ctx);
 }

@@ -27,7 +27,8 @@ static void pair_start(struct pair *pair, cordi_ctx_entry *entry)
     if (pair->stack == NULL)
         pair->stack = aligned_alloc(64, STACK);
     ck_assert_ptr_nonnull(pair->stack);
-    cordi_ctx_make(&pair->other, pair->stack, STACK, pair->stack + STACK, entry, pair);
+    cordi_ctx_make(&pair->other, pair->stack, STACK);
+    cordi_ctx_begin(&pair->other, pair->stack, pair->stack + STACK, entry, pair);
 }
 
 static void pair_end(struct pair *pair)
@@ -190,7 +191,8 @@ static void ring_make(struct ring *ring, char *stacks, cordi_ctx_entry *entry)
     cordi_ctx_adopt(&ring->main);
     for (size_t i = 0; i < MANY; i++) {
         char *low = stacks + i * STACK;
-        cordi_ctx_make(&ring->at[i], low, STACK, low + STACK - (i * 320 & 1984), entry, ring);
+        cordi_ctx_make(&ring->at[i], low, STACK);
+        cordi_ctx_begin(&ring->at[i], low, low + STACK - (i * 320 & 1984), entry, ring);
     }
 }
 

@@ -30,6 +30,11 @@ static inline void cordi_list_append(struct cordi_list *list, struct cordi_list 
     list->prev = item;
 }
 
+static inline void cordi_list_prepend(struct cordi_list *list, struct cordi_list *item)
+{
+    cordi_list_append(list->next, item);
+}
+
 static inline void cordi_list_remove(struct cordi_list *item)
 {
     item->prev->next = item->next;

@@ -17,7 +17,12 @@
 #include "rt/task.h"
 #include "rt/team.h"
 
-enum { DEFAULT_STACK = 64 * 1024, LARGEST_STACK = 1 << 30, SMALL = 2048 };
+enum {
+    DEFAULT_STACK = 64 * 1024,
+    LARGEST_STACK = 1 << 30,
+    SMALL = 2048, /* what of argument and result lies on the stack */
+    KEPT = 32     /* blocks of ended coroutines, with their stacks, that a loop keeps for the next ones */
+};
 
 static struct cordi_ctx *run(void *arg)
 {
@@ -43,35 +48,75 @@ static struct cordi_stack_cache *cache(void)
     return loop != NULL ? &loop->stacks : NULL;
 }
 
-int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
-                        const cord_task_options *options)
+/* At the top of a new stack. */
+static __attribute__((noinline)) int make_block(struct cord_task **ret, size_t stack_size)
 {
     struct cordi_stack stack;
-    size_t extra = arg_size + options->result_size + 32;
-    void *block = NULL;
-    int rc;
-    if (options->stack_size > LARGEST_STACK || options->result_size > UINT32_MAX || extra < arg_size)
-        return -EINVAL;
-    if (extra > SMALL && (block = malloc(extra)) == NULL)
-        return -ENOMEM;
-    rc = cordi_stack_get(&stack, options->stack_size > 0 ? options->stack_size : DEFAULT_STACK, cache());
-    if (rc < 0) {
-        free(block);
+    int rc = cordi_stack_get(&stack, stack_size > 0 ? stack_size : DEFAULT_STACK, cache());
+    if (rc < 0)
         return rc;
-    }
     if (!stack.guarded && !atomic_exchange(&cordi_runtime.unguarded, 1))
         cordi_log("a coroutine's stack has no guard, overflowing it is seen when it is over; raise vm.max_map_count");
     struct cord_task *task = (struct cord_task *)(void *)below(stack.top, sizeof *task);
-    char *place = block != NULL ? block : below((char *)task, extra);
-    cordi_task_init(task, CORD_COROUTINE, options);
+    cordi_task_init(task, CORD_COROUTINE);
     task->stack = stack;
-    task->block = block;
-    cordi_task_load(task, fn, place, arg, arg_size, options);
-    if (cordi_debug(CORDI_DEBUG_STACKS))
-        cordi_stacks_clear(stack.low, block != NULL ? (char *)task : place);
-    cordi_ctx_make(&task->ctx, stack.low, stack.usable, block != NULL ? (char *)task : place, run, task);
+    task->usual = stack.guarded && stack.usable == DEFAULT_STACK;
+    cordi_ctx_make(&task->ctx, stack.low, stack.usable);
     *ret = task;
     return 0;
+}
+
+/* Argument and result have a place of their own. */
+static __attribute__((noinline)) int make_large(struct cord_task **ret, size_t stack_size, size_t extra)
+{
+    void *block = malloc(extra);
+    int rc = block == NULL ? -ENOMEM : make_block(ret, stack_size);
+    if (rc < 0)
+        free(block);
+    else
+        (*ret)->block = block;
+    return rc;
+}
+
+static inline __attribute__((always_inline)) int make(struct cord_task **ret, struct cordi_loop *loop, cord_fn *fn,
+                                                      const void *arg, size_t arg_size,
+                                                      const cord_task_options *options)
+{
+    size_t extra = arg_size + options->result_size + 32;
+    struct cord_task *task;
+    int rc;
+    if (options->stack_size > LARGEST_STACK || options->result_size > UINT32_MAX || extra < arg_size)
+        return -EINVAL;
+    bool usual = extra <= SMALL && options->stack_size == 0;
+    if (__builtin_expect(usual && loop != NULL && !cordi_list_empty(&loop->kept), 1)) {
+        task = CORDI_ITEM(cordi_list_pop(&loop->kept), struct cord_task, link);
+        loop->keep++;
+    } else {
+        rc = extra > SMALL ? make_large(&task, options->stack_size, extra) : make_block(&task, options->stack_size);
+        if (rc < 0)
+            return rc;
+    }
+    char *place = task->block != NULL ? task->block : below((char *)task, extra);
+    cordi_task_load(task, fn, place, arg, arg_size, options);
+    char *top = task->block != NULL ? (char *)task : place;
+    if (cordi_debug(CORDI_DEBUG_STACKS))
+        cordi_stacks_clear(task->stack.low, top);
+    cordi_ctx_begin(&task->ctx, task->stack.low, top, run, task);
+    *ret = task;
+    return 0;
+}
+
+int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
+                        const cord_task_options *options)
+{
+    return make(ret, cordi_thread()->loop, fn, arg, arg_size, options);
+}
+
+/* Within a section, on the thread that drives the loop. */
+static inline void start_here(struct cordi_loop *loop, struct cord_task *task)
+{
+    cordi_list_append(&loop->tasks, &task->peers);
+    cordi_list_append(&loop->ready, &task->link);
 }
 
 void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
@@ -80,8 +125,18 @@ void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
     (void)cordi_word_add(&loop->alive, 1);
     cordi_section_begin();
     if (cordi_thread()->loop == loop)
-        cordi_list_append(&loop->tasks, &task->peers);
-    cordi_loop_wake(task);
+        start_here(loop, task);
+    else
+        cordi_loop_send(task);
+    cordi_section_end();
+}
+
+static inline void start_on_own(struct cordi_loop *own, struct cord_task *task)
+{
+    task->loop = own;
+    (void)cordi_word_add(&own->alive, 1);
+    cordi_section_begin();
+    start_here(own, task);
     cordi_section_end();
 }
 
@@ -93,15 +148,58 @@ int cordi_coroutine_start(struct cord_task *task, cord_loop where)
     if (where == CORD_LOOP_ANY && own->team != NULL) {
         cordi_team_put(own->team, task);
         own->budget = 0; /* when this one waits or yields, the loop looks what it may take itself */
-        return 0;
-    }
-    cordi_coroutine_start_on(own, task);
+    } else
+        start_on_own(own, task);
     return 0;
+}
+
+int cordi_coroutine_launch(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
+                           const void *started_at)
+{
+    static const cord_task_options options;
+    struct cordi_loop *loop = cordi_thread()->loop;
+    struct cord_task *task;
+    int rc = make(&task, loop, fn, arg, arg_size, &options);
+    if (rc < 0)
+        return cordi_task_cannot_start(rc, NULL, false, &options);
+    cordi_task_hand_over(task, ret, true, started_at);
+    if (loop != NULL)
+        start_on_own(loop, task);
+    else
+        rc = cordi_background_start(task);
+    return rc < 0 ? cordi_task_cannot_start(rc, task, ret != NULL, &options) : 0;
+}
+
+static __attribute__((noinline)) void free_block(struct cord_task *task)
+{
+    cordi_ctx_done(&task->ctx);
+    cordi_stack_put(&task->stack, cache());
 }
 
 void cordi_coroutine_free(struct cord_task *task)
 {
-    cordi_ctx_done(&task->ctx);
-    free(task->block);
-    cordi_stack_put(&task->stack, cache());
+    struct cordi_loop *loop = cordi_thread()->loop;
+    if (__builtin_expect(task->block != NULL, 0)) {
+        free(task->block);
+        task->block = NULL;
+    }
+    if (loop != NULL && loop->keep > 0 && task->usual) {
+        cordi_list_prepend(&loop->kept, &task->link);
+        loop->keep--;
+    } else
+        free_block(task);
+}
+
+/* Nothing, under a tool that follows stacks, since it has to be told of each. */
+void cordi_coroutine_keep(struct cordi_loop *loop)
+{
+    cordi_list_init(&loop->kept);
+    loop->keep = cordi_ctx_followed() ? 0 : KEPT;
+}
+
+void cordi_coroutine_forget(struct cordi_loop *loop)
+{
+    struct cordi_list *item;
+    while ((item = cordi_list_take(&loop->kept)) != NULL)
+        free_block(CORDI_ITEM(item, struct cord_task, link));
 }

@@ -9,15 +9,20 @@
 #include "rt/runtime.h"
 #include "rt/task.h"
 #include "rt/team.h"
+#include "rt/wait.h"
 #include "sys/clock.h"
 #include "sys/fault.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
 
 enum { COLD_LINES = 8 };
-static const int64_t LONG_TURN = 200 * CORD_MICROSECOND;
-static const int64_t SHORT_TURNS =
-    20 * CORD_MICROSECOND;                            /* so long the backend is not looked at while tasks are ready */
+enum {
+    MOST_LOOKS = 16, /* without one at the clock */
+    TURN = 64
+}; /* resumes that a look at the backend should be shared by */
+static const int64_t SHORT_SPAN = 5 * CORD_MICROSECOND,
+                     LONG_SPAN = 20 * CORD_MICROSECOND; /* between looks at the clock */
+static const int64_t SHORT_TURN = 20 * CORD_MICROSECOND, LONG_TURN = 200 * CORD_MICROSECOND; /* and at the backend */
 static const int64_t DOZE = 250 * CORD_MILLISECOND;   /* before asking whether all tasks are asleep for ever */
 static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
 
@@ -27,6 +32,8 @@ int cordi_loop_open(struct cordi_loop *loop)
     *loop = (struct cordi_loop){ .id = atomic_fetch_add(&cordi_runtime.loop_ids, 1) + 1 };
     cordi_list_init(&loop->ready);
     cordi_list_init(&loop->tasks);
+    cordi_coroutine_keep(loop);
+    loop->span = loop->looks = 1;
     cordi_heap_init(&loop->timers, cordi_clock_now());
     loop->thread = cordi_thread();
     loop->thread_id = cordi_proc_thread_id();
@@ -55,6 +62,7 @@ void cordi_loop_close(struct cordi_loop *loop)
     cordi_io_loop_ends(loop);
     cordi_fd_event_clear(loop->host->wake_fd); /* a write that came late would end the thread's next sleeps at once */
     loop->backend->close(loop, false);
+    cordi_coroutine_forget(loop);
     cordi_stack_cache_close(&loop->stacks);
     cordi_fault_thread_end(&loop->alternate);
     cordi_loop_sleeps(loop);
@@ -90,16 +98,38 @@ static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_
     bury(loop);
 }
 
-/* A turn of many long resumes ends early. The clock costs as much as a resume, so it is not asked for each, and not at
- * all in a short turn. */
-static __attribute__((noinline)) void look_at_clock(struct cordi_loop *loop)
+/* The backend is a call to the kernel, which costs as much as dozens of resumes: it is looked at when that many have
+ * been made, or time has passed, and only then while no coroutine of the loop waits for a descriptor. */
+static bool backend_is_due(const struct cordi_loop *loop)
 {
-    int64_t now = cordi_clock_now();
-    loop->clock = now;
-    if (loop->turn_begun == 0)
-        loop->turn_begun = now;
-    else if (now - loop->turn_begun > LONG_TURN)
-        loop->budget = 0;
+    int64_t passed = loop->clock - loop->looked;
+    return passed >= LONG_TURN || (passed >= SHORT_TURN && loop->outside > 0 && loop->resumed >= TURN);
+}
+
+/* Is there something for the scheduler to do? The clock costs as much as three resumes: so the shorter they are, the
+ * more of them are made before it is looked at again. */
+static __attribute__((noinline)) bool look_at_clock(struct cordi_loop *loop)
+{
+    int64_t before = loop->clock, now = loop->clock = cordi_clock_now();
+    if (loop->looked == 0)
+        loop->looked = now;
+    if (now - before > LONG_SPAN)
+        loop->span = 1;
+    else if (now - before < SHORT_SPAN && loop->span < MOST_LOOKS)
+        loop->span *= 2;
+    loop->looks = loop->span;
+    return backend_is_due(loop) || (loop->team != NULL && cordi_team_waits(loop->team)) ||
+           (!cordi_heap_empty(&loop->timers) && cordi_heap_next(&loop->timers) <= now) ||
+           atomic_load_explicit(&loop->debug.asked, memory_order_relaxed);
+}
+
+/* After CORDI_LOOK resumes: more of them, unless the scheduler has something to do. */
+static __attribute__((noinline)) void look(struct cordi_loop *loop)
+{
+    loop->resumed += CORDI_LOOK;
+    if (!cordi_inbox_empty(&loop->inbox) || (--loop->looks == 0 && look_at_clock(loop)))
+        return;
+    loop->budget = CORDI_LOOK;
 }
 
 /* The next one of this turn, NULL when the turn is over. */
@@ -108,8 +138,8 @@ static inline __attribute__((always_inline)) struct cord_task *next_ready(struct
     struct cordi_list *item = loop->budget > 0 ? cordi_list_pop(&loop->ready) : NULL;
     if (item == NULL)
         return NULL;
-    if (--loop->budget % 16 == 12)
-        look_at_clock(loop);
+    if (--loop->budget == 0)
+        look(loop);
     if (loop->ready.next != &loop->ready)
         expect(loop->ready.next);
     return CORDI_ITEM(item, struct cord_task, link);
@@ -150,7 +180,7 @@ int cordi_loop_park(struct cord_task *self, cord_deadline deadline)
     if (deadline.at != 0)
         cordi_heap_remove(&loop->timers, &self->timer);
     cordi_section_end();
-    return cordi_wait_result(self);
+    return __builtin_expect(cordi_wait_was_woken(self), 1) ? 0 : cordi_wait_result(self);
 }
 
 int cordi_loop_yield(struct cord_task *self)
@@ -170,7 +200,7 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
     (void)cordi_word_add(&loop->alive, UINT64_MAX);
     if (self->roamed)
         cordi_team_ended(loop);
-    cordi_task_end(self);
+    cordi_task_end_in_section(self);
     bury(loop); /* who ran for the first time and never waited has come by no switch that did it */
     loop->leaving = self;
     struct cord_task *next = next_ready(loop);
@@ -232,9 +262,9 @@ static void fire_timers(struct cordi_loop *loop)
     }
 }
 
-static void run_next(struct cordi_loop *loop)
+/* Until it, or who went on after it, comes back to the scheduler. */
+static void run(struct cordi_loop *loop, struct cord_task *next)
 {
-    struct cord_task *next = next_ready(loop);
     if (cordi_debug(CORDI_DEBUG_DUMP | CORDI_DEBUG_TURNS))
         cordi_debug_turn_begins(loop, next);
     resume(loop, &loop->ctx, next);
@@ -260,17 +290,17 @@ static bool take_unstarted(struct cordi_loop *loop)
 static void run_unstarted(struct cordi_loop *loop)
 {
     for (int i = 0; i < CORDI_STARTS && take_unstarted(loop); i++) {
-        loop->budget = 1;
-        run_next(loop);
+        loop->budget = 0; /* it comes back here */
+        run(loop, CORDI_ITEM(cordi_list_pop(&loop->ready), struct cord_task, link));
     }
 }
 
 static void run_ready(struct cordi_loop *loop)
 {
-    run_unstarted(loop);
-    loop->budget = CORDI_STRETCH;
-    while (loop->budget > 0 && !cordi_list_empty(&loop->ready))
-        run_next(loop);
+    struct cord_task *next;
+    loop->budget = CORDI_LOOK;
+    while ((next = next_ready(loop)) != NULL)
+        run(loop, next);
 }
 
 /* Of two spans, of which those below 0 are for ever. */
@@ -314,8 +344,6 @@ static void sleep_for(struct cordi_loop *loop, int64_t timeout)
         loop->spin_now = loop->spin;
 }
 
-/* A call to the kernel costs as much as dozens of resumes: after turns of short ones it is not made each time, and
- * seldom while no coroutine waits for a descriptor. */
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     int64_t timeout = longest;
@@ -326,13 +354,17 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
         if (timeout < 0)
             timeout = 0;
     }
-    if (timeout != 0)
+    if (timeout != 0) {
         sleep_for(loop, timeout);
-    else if (loop->turn_begun == 0 || loop->clock - loop->looked >= (loop->outside > 0 ? SHORT_TURNS : LONG_TURN))
+        loop->looked = 0;
+    } else {
+        loop->clock = cordi_clock_now();
+        if (!backend_is_due(loop))
+            return;
         loop->backend->wait(loop, 0);
-    else
-        return;
-    loop->looked = loop->clock;
+        loop->looked = loop->clock;
+    }
+    loop->resumed = 0;
 }
 
 static void turn(struct cordi_loop *loop)
@@ -341,12 +373,8 @@ static void turn(struct cordi_loop *loop)
     if (atomic_load_explicit(&loop->debug.asked, memory_order_relaxed))
         cordi_records_answer(loop);
     fire_timers(loop);
-    loop->turn_begun = 0;
+    run_unstarted(loop);
     run_ready(loop);
-    for (int run = CORDI_STRETCH; run < CORDI_TURN && !cordi_list_empty(&loop->ready); run += CORDI_STRETCH) {
-        take_inbox(loop);
-        run_ready(loop);
-    }
 }
 
 void cordi_loop_run(struct cordi_loop *loop, bool (*stay)(void *arg), void *arg)

@@ -1,10 +1,11 @@
 /* rt/loop.h - a loop: an OS thread that drives coroutines.
  *
- * A turn fires timers, resumes at most CORDI_TURN coroutines (fewer when that takes longer than 200 us) and looks at
- * the backend, unless tasks are ready and it did so within the last 20 us (200 while no coroutine of it waits for a
- * descriptor); before each CORDI_STRETCH of them it takes in what other threads sent. It sleeps only when nothing is
- * ready. Coroutines of one loop hand over to each other directly; the scheduler itself runs on the thread's own stack
- * and is switched to after each stretch.
+ * A turn takes in what other threads sent, fires timers and resumes coroutines until none is ready or the scheduler has
+ * something to do: after every CORDI_LOOK of them it is looked whether something was sent, and now and then, so that it
+ * costs nothing that counts, what the clock says (see look_at_clock() in loop.c). So turns of short resumes are long,
+ * and of long ones short. Between turns it looks at the backend, and sleeps when nothing is ready.
+ * Coroutines of one loop hand over to each other directly; the scheduler itself runs on the thread's own stack and is
+ * switched to at the end of a turn.
  *
  * Other threads wake a coroutine by sending it to the loop's inbox: see inbox.h.
  */
@@ -25,16 +26,18 @@
 
 struct cordi_team;
 
-enum { CORDI_TURN = 64, CORDI_STRETCH = 32, CORDI_STARTS = 16 };
+enum { CORDI_LOOK = 8, CORDI_STARTS = 16 };
 
 struct cordi_loop {
     struct cordi_list ready; /* coroutines that can go on, first come first served */
     struct cordi_list tasks; /* all of its coroutines */
     struct cordi_heap timers;
-    unsigned budget;        /* resumes left in this turn */
-    int64_t turn_begun;     /* or somewhat later; 0: not known yet */
+    unsigned budget;        /* resumes left until the next look */
+    unsigned looks;         /* left until the next one at the clock */
+    unsigned span;          /* of looks, from one at the clock to the next */
+    unsigned resumed;       /* since the last look at the backend, about */
     int64_t clock;          /* what it said last */
-    int64_t looked;         /* the clock at the last look at the backend, or somewhat earlier */
+    int64_t looked;         /* the clock at the last look at the backend, or somewhat earlier; 0: not known yet */
     int64_t spin;           /* how long it may look for work before it sleeps */
     int64_t spin_now;       /* and does, as long as that pays */
     unsigned outside;       /* coroutines that wait for a descriptor */
@@ -52,6 +55,8 @@ struct cordi_loop {
     struct cord_task *caller;
     struct cordi_stack alternate;    /* of the thread, for the report of an overflow */
     struct cordi_stack_cache stacks; /* of coroutines that were freed on this thread */
+    struct cordi_list kept;          /* blocks of such coroutines, with their stacks, by `link`; coroutine.c's */
+    unsigned keep;                   /* how many more it would keep */
     const struct cordi_backend *backend;
     void *state;             /* the backend's */
     struct cordi_list link;  /* in the runtime's list */

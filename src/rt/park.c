@@ -1,17 +1,6 @@
-/* rt/park.c - the state machine of a wait; see park.h for the protocol and its invariant.
+/* rt/park.c - the state machine of a wait; park.h has the protocol and its invariant, wait.h the parts that are inline.
  *
- * No system call is made here: how a task sleeps is the loop's (coroutines) or the thread's business. The claim word
- * is one compare-and-swap away from every racing answer:
- *
- *     WAITING, WAITING_FIRM -> WOKEN           by a waker, under the object's spin bit; it owes a wake
- *     WAITING               -> WAS_CANCELLED   by cord_task_cancel(); it owes a wake
- *     WAITING, WAITING_FIRM -> TIMED_OUT       by the task itself or its loop's timer; no wake is owed
- *     WAITING, WAITING_FIRM -> ENDED_ITSELF    by the task itself; no wake is owed
- *
- * Cancelling is a store to `cancelled` and then a look at the wait; beginning a wait is a store to the wait and then a
- * look at `cancelled`; both are sequentially consistent, so one of the two sees the other. A wait that begins at a bit
- * is stored without that. Taking the bit then makes the store visible, and the look that counts comes after it, when
- * the task parks.
+ * No system call is made here: how a task sleeps is the loop's (coroutines) or the thread's business.
  */
 #include "rt/park.h"
 
@@ -21,6 +10,7 @@
 
 #include "rt/loop.h"
 #include "rt/task.h"
+#include "rt/wait.h"
 #include "sys/proc.h"
 
 _Thread_local struct cordi_section cordi_section;
@@ -32,36 +22,9 @@ void cordi_section_finish(void)
         cordi_section.finish(late);
 }
 
-static int state_of(uint64_t wait)
-{
-    return (int)(wait & ((1 << CORDI_WAIT_BITS) - 1));
-}
-
-static bool waiting(uint64_t wait)
-{
-    return state_of(wait) == CORDI_WAITING || state_of(wait) == CORDI_WAITING_FIRM;
-}
-
-/* The word of a task with a thread of its own is changed by signal handlers, and a process's by its parent. */
-static inline __attribute__((always_inline)) bool swap_wait(struct cord_task *task, uint64_t *seen, uint64_t value)
-{
-    return task->loop != NULL ? cordi_word_swap_at_once(&task->wait, seen, value)
-                              : atomic_compare_exchange_weak(&task->wait, seen, value);
-}
-
-/* One exit from WAITING; `firm` says whether an uncancellable wait may be left this way. */
-static inline __attribute__((always_inline)) bool leave(struct cord_task *task, uint64_t number, int state, bool firm)
-{
-    uint64_t seen = atomic_load(&task->wait);
-    while (seen >> CORDI_WAIT_BITS == number && waiting(seen) && (firm || state_of(seen) == CORDI_WAITING))
-        if (swap_wait(task, &seen, number << CORDI_WAIT_BITS | (uint64_t)state))
-            return true;
-    return false;
-}
-
 bool cordi_wait_end(struct cord_task *self, int state)
 {
-    return leave(self, atomic_load(&self->wait) >> CORDI_WAIT_BITS, state, true);
+    return cordi_wait_leave(self, atomic_load(&self->wait) >> CORDI_WAIT_BITS, state, true);
 }
 
 bool cordi_wait_claim(void)
@@ -71,37 +34,17 @@ bool cordi_wait_claim(void)
 
 bool cordi_wait_is_on(const struct cord_task *task)
 {
-    return waiting(atomic_load(&task->wait));
+    return cordi_wait_on(atomic_load(&task->wait));
 }
 
 bool cordi_wait_over(const struct cord_task *self)
 {
-    return state_of(atomic_load(&self->wait)) == CORDI_ENDED_ITSELF;
+    return cordi_wait_state(atomic_load(&self->wait)) == CORDI_ENDED_ITSELF;
 }
 
 bool cordi_self_cancelled(void)
 {
     return cordi_task_cancelled(cordi_task_self());
-}
-
-static inline __attribute__((always_inline)) void begin(struct cord_task *self, struct cordi_waiter *node,
-                                                        int cancellable, const char *what, bool at_bit)
-{
-    uint64_t number = (atomic_load_explicit(&self->wait, memory_order_relaxed) >> CORDI_WAIT_BITS) + 1;
-    bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
-    cordi_list_init(&node->link);
-    node->task = self;
-    node->number = number;
-    node->item = NULL;
-    self->winner = NULL;
-    __atomic_store_n(&self->waits_for, what, __ATOMIC_RELAXED); /* records.c reads it from other threads */
-    uint64_t wait = number << CORDI_WAIT_BITS | (uint64_t)(firm ? CORDI_WAITING_FIRM : CORDI_WAITING);
-    if (CORDI_ALONE ? self->loop != NULL : CORDI_CHANGES_ARE_FENCES && at_bit)
-        atomic_store_explicit(&self->wait, wait, memory_order_release);
-    else
-        atomic_store(&self->wait, wait);
-    if (!firm && !at_bit && atomic_load(&self->cancelled))
-        (void)cordi_wait_end(self, CORDI_ENDED_ITSELF);
 }
 
 static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, int cancellable, const char *what,
@@ -110,7 +53,7 @@ static __attribute__((noinline)) void begin_rarely(struct cordi_waiter *node, in
     struct cord_task *self = cordi_task_self();
     if (cordi_debug(CORDI_DEBUG_DUMP))
         cordi_debug_wait_begins(self);
-    begin(self, node, cancellable, what, at_bit);
+    cordi_wait_enter(self, node, cancellable, what, at_bit);
 }
 
 /* In two, so that the usual way makes no call and saves no registers. */
@@ -120,7 +63,7 @@ void cordi_wait_begin(struct cordi_waiter *node, int cancellable, const char *wh
     if (self == NULL || cordi_debug(CORDI_DEBUG_DUMP))
         begin_rarely(node, cancellable, what, false);
     else
-        begin(self, node, cancellable, what, false);
+        cordi_wait_enter(self, node, cancellable, what, false);
 }
 
 void cordi_wait_begin_at_bit(struct cordi_waiter *node, int cancellable, const char *what)
@@ -129,7 +72,7 @@ void cordi_wait_begin_at_bit(struct cordi_waiter *node, int cancellable, const c
     if (self == NULL || cordi_debug(CORDI_DEBUG_DUMP))
         begin_rarely(node, cancellable, what, true);
     else
-        begin(self, node, cancellable, what, true);
+        cordi_wait_enter(self, node, cancellable, what, true);
 }
 
 void cordi_wait_note_lock(const uint64_t *owner)
@@ -149,11 +92,7 @@ void cordi_wait_join(struct cordi_waiter *node, const struct cordi_waiter *first
 
 bool cordi_waiter_claim(struct cordi_waiter *node)
 {
-    struct cord_task *task = node->task;
-    if (!leave(task, node->number, CORDI_WOKEN, true))
-        return false;
-    task->winner = node;
-    return true;
+    return cordi_wait_win(node);
 }
 
 struct cordi_waiter *cordi_wait_winner(void)
@@ -163,7 +102,7 @@ struct cordi_waiter *cordi_wait_winner(void)
 
 int cordi_wait_result(struct cord_task *self)
 {
-    switch (state_of(atomic_load(&self->wait))) {
+    switch (cordi_wait_state(atomic_load(&self->wait))) {
     case CORDI_WOKEN:
         return 0;
     case CORDI_TIMED_OUT:
@@ -173,22 +112,9 @@ int cordi_wait_result(struct cord_task *self)
     }
 }
 
-/* Cancelled when its wait could not be seen yet: the task ends it, unless it is claimed. */
-static inline bool cancelled_late(struct cord_task *self)
-{
-    return atomic_load(&self->cancelled) && state_of(atomic_load(&self->wait)) == CORDI_WAITING &&
-           cordi_wait_end(self, CORDI_ENDED_ITSELF);
-}
-
 int cordi_park(cord_deadline deadline)
 {
-    struct cord_task *self = cordi_task_self();
-    if (cordi_wait_over(self) || cancelled_late(self))
-        return cordi_wait_result(self);
-    if (self->loop != NULL)
-        return cordi_loop_park(self, deadline);
-    (void)cordi_thread_park(self, NULL, 0, deadline);
-    return cordi_wait_result(self);
+    return cordi_wait_park(cordi_task_self(), deadline);
 }
 
 void cordi_wait_abandon(void)
@@ -202,26 +128,19 @@ void cordi_wait_abandon(void)
         (void)cordi_thread_park(self, NULL, 0, CORD_FOREVER);
 }
 
-static inline void wake(struct cord_task *task)
+void cordi_wake(struct cord_task *task)
 {
+    cordi_section_begin();
     if (task->loop != NULL)
         cordi_loop_wake(task);
     else
         cordi_thread_wake(task);
-}
-
-void cordi_wake(struct cord_task *task)
-{
-    cordi_section_begin();
-    wake(task);
     cordi_section_end();
 }
 
 void cordi_wake_list_end_section(struct cordi_list *claimed)
 {
-    struct cordi_list *item;
-    while ((item = cordi_list_pop(claimed)) != NULL)
-        wake(CORDI_ITEM(item, struct cordi_waiter, link)->task);
+    cordi_wait_wake_all(claimed);
     cordi_section_end();
 }
 
@@ -272,7 +191,8 @@ void cord_task_cancel(cord_task *task)
     uint64_t seen;
     atomic_store(&task->cancelled, 1);
     seen = atomic_load(&task->wait);
-    if (state_of(seen) == CORDI_WAITING && leave(task, seen >> CORDI_WAIT_BITS, CORDI_WAS_CANCELLED, false))
+    if (cordi_wait_state(seen) == CORDI_WAITING &&
+        cordi_wait_leave(task, seen >> CORDI_WAIT_BITS, CORDI_WAS_CANCELLED, false))
         cordi_wake(task);
 }
 

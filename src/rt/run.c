@@ -328,7 +328,8 @@ static int start_main(struct run *run, size_t stack_size)
     run->main->root = run->root;
     run->main->started_at = run->started_at;
     cordi_task_hold(run->main);
-    return cordi_coroutine_start(run->main, CORD_LOOP_HERE);
+    cordi_coroutine_start_on(&run->loop, run->main);
+    return 0;
 }
 
 static void close_loops(struct run *run)

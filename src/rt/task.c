@@ -16,6 +16,7 @@
 #include "rt/group.h"
 #include "rt/loop.h"
 #include "rt/runtime.h"
+#include "rt/wait.h"
 #include "sys/fd.h"
 #include "sys/proc.h"
 #include "sys/shm.h"
@@ -56,7 +57,8 @@ struct cord_task *cordi_task_adopt(void)
     cordi_runtime_start();
     if (thread_id != cordi_proc_pid())
         snprintf(name, sizeof name, "foreign-%u", (unsigned)atomic_fetch_add(&cordi_runtime.numbers[FOREIGN], 1) + 1);
-    cordi_task_init(&foreign, CORD_THREAD, &(cord_task_options){ .name = name });
+    cordi_task_init(&foreign, CORD_THREAD);
+    memcpy(foreign.name, name, sizeof name);
     foreign.adopted = true;
     foreign.thread_id = thread_id;
     thread->own = thread->current = &foreign;
@@ -125,7 +127,7 @@ const char *cord_task_name(const cord_task *asked)
     return task->name;
 }
 
-void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_options *options)
+void cordi_task_init(struct cord_task *task, cord_kind kind)
 {
     size_t size = offsetof(struct cord_task, name);
     __asm__("" : "+r"(size)); /* a call of memset: what compilers put in its place here takes 14 ns more */
@@ -136,36 +138,22 @@ void cordi_task_init(struct cord_task *task, cord_kind kind, const cord_task_opt
     cordi_list_init(&task->sibling);
     cordi_list_init(&task->joiners);
     task->kind = (uint8_t)kind;
-    task->daemon = options->daemon;
     task->wake_fd = task->pidfd = -1;
     atomic_init(&task->references, 1);
-    if (options->name != NULL) {
-        snprintf(task->name, sizeof task->name, "%s", options->name);
-        return;
-    }
-    uint32_t number = (uint32_t)cordi_word_add(&cordi_runtime.numbers[kind], 1) + 1;
-    if (kind == CORD_PROCESS) /* at once: a child that is killed must not hold a lock which its parent takes */
-        make_name(task, number);
-    else
-        task->number = number;
+}
+
+void cordi_task_name_it(struct cord_task *task, const char *name)
+{
+    task->number = 0;
+    if (name != NULL)
+        snprintf(task->name, sizeof task->name, "%s", name);
+    else /* of a process at once: a child that is killed must not hold a lock which its parent takes */
+        make_name(task, cordi_task_number(task->kind));
 }
 
 static size_t rounded(size_t size)
 {
     return (size + 15) & ~(size_t)15;
-}
-
-void cordi_task_load(struct cord_task *task, cord_fn *fn, void *place, const void *arg, size_t arg_size,
-                     const cord_task_options *options)
-{
-    task->fn = fn;
-    task->arg = place;
-    task->result = (char *)place + rounded(arg_size);
-    task->result_size = (uint32_t)options->result_size;
-    if (arg_size > 0)
-        memcpy(task->arg, arg, arg_size);
-    else
-        memcpy(&task->arg, &arg, sizeof arg);
 }
 
 /* Of kinds thread, process, serial: block, argument and result in one piece. */
@@ -183,26 +171,21 @@ struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, s
     } else if ((block = malloc(size)) == NULL)
         return NULL;
     task = block;
-    cordi_task_init(task, kind, options);
+    cordi_task_init(task, kind);
     task->shared = kind == CORD_PROCESS;
     task->block = block;
     cordi_task_load(task, fn, (char *)block + rounded(sizeof *task), arg, arg_size, options);
     return task;
 }
 
-void cordi_task_hold(struct cord_task *task)
+void cordi_task_free_block(struct cord_task *task)
 {
-    (void)cordi_word_add(&task->references, 1);
-}
-
-void cordi_task_drop(struct cord_task *task)
-{
-    if (cordi_word_add(&task->references, UINT64_MAX) != 1 || task->adopted)
-        return;
     if (task->kind == CORD_COROUTINE) {
         cordi_coroutine_free(task);
         return;
     }
+    if (task->adopted)
+        return;
     if (task->pidfd >= 0)
         cordi_fd_close(task->pidfd);
     if (task->wake_fd >= 0)
@@ -215,25 +198,35 @@ void cordi_task_drop(struct cord_task *task)
 
 /* --- start --- */
 
-static int start(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
-                 const cord_task_options *options)
+static __attribute__((noinline)) int check_options(const cord_task_options *options, const void *arg, size_t arg_size)
 {
-    struct cord_task *task = NULL;
-    int rc = 0;
-    if (options->kind == CORD_COROUTINE)
-        rc = cordi_coroutine_new(&task, fn, arg, arg_size, options);
-    else if ((task = cordi_task_new(options->kind, fn, arg, arg_size, options)) == NULL)
-        rc = -ENOMEM;
-    if (rc < 0)
-        return cordi_fail_code(rc, "task \"%s\": cannot start",
-                               options->name ? options->name : cord_kind_name(options->kind));
-    task->root = cordi_task_self()->root;
-    *ret = task;
+    if (options->kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
+        return cordi_fail(-EINVAL, "a process cannot be given a pointer of this one: pass the size to have it copied, "
+                                   "or memory from cord_shared_new()");
+    if ((unsigned)options->kind > CORD_SERIAL)
+        return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options->kind);
+    if ((unsigned)options->loop > CORD_LOOP_ANY)
+        return cordi_fail(-EINVAL, "no such place for a task: %d; CORD_LOOP_HERE or CORD_LOOP_ANY", (int)options->loop);
     return 0;
 }
 
+int cordi_task_cannot_start(int rc, struct cord_task *task, bool handle, const cord_task_options *options)
+{
+    const char *name = task != NULL            ? cord_task_name(task)
+                       : options->name != NULL ? options->name
+                                               : cord_kind_name(options->kind);
+    cordi_fail_code(rc, "task \"%s\": cannot start", name);
+    if (task != NULL && task->group != NULL)
+        cordi_group_remove(task->group, task);
+    if (task != NULL && handle)
+        cordi_task_drop(task);
+    if (task != NULL)
+        cordi_task_drop(task);
+    return rc;
+}
+
 /* Serial: here and now, as a task of its own as far as results and sentences go, but on the caller's waits. */
-static void run_serial(struct cord_task *task)
+static __attribute__((noinline)) void run_serial(struct cord_task *task)
 {
     struct cord_task *self = cordi_self();
     void *result = self->result;
@@ -259,30 +252,20 @@ static void run_serial(struct cord_task *task)
 }
 
 int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn *fn, const void *arg, size_t arg_size,
-                      const cord_task_options *given, const void *started_at)
+                      const cord_task_options *options, const void *started_at)
 {
-    static const cord_task_options defaults;
-    const cord_task_options *options = given != NULL ? given : &defaults;
     struct cord_task *task = NULL;
-    int rc;
-    if (options->kind == CORD_PROCESS && arg != NULL && arg_size == 0 && !cordi_shm_contains(arg))
-        return cordi_fail(-EINVAL, "a process cannot be given a pointer of this one: pass the size to have it copied, "
-                                   "or memory from cord_shared_new()");
-    if ((unsigned)options->kind > CORD_SERIAL)
-        return cordi_fail(-EINVAL, "no such kind of task: %d", (int)options->kind);
-    if ((unsigned)options->loop > CORD_LOOP_ANY)
-        return cordi_fail(-EINVAL, "no such place for a task: %d; CORD_LOOP_HERE or CORD_LOOP_ANY", (int)options->loop);
-    cordi_runtime_start();
-    rc = start(&task, fn, arg, arg_size, options);
+    int rc = check_options(options, arg, arg_size);
     if (rc < 0)
         return rc;
-    task->started_at = started_at;
-    task->orphan = ret == NULL;
-    task->daemon = options->daemon || (ret == NULL && group == NULL);
-    task->sheltered = options->sheltered || cordi_task_self()->sheltered;
+    if (options->kind == CORD_COROUTINE)
+        rc = cordi_coroutine_new(&task, fn, arg, arg_size, options);
+    else if ((task = cordi_task_new(options->kind, fn, arg, arg_size, options)) == NULL)
+        rc = -ENOMEM;
+    if (rc < 0)
+        return cordi_task_cannot_start(rc, NULL, false, options);
+    cordi_task_hand_over(task, ret, group == NULL, started_at);
     task->group = group;
-    if (ret != NULL)
-        atomic_store_explicit(&task->references, 2, memory_order_relaxed); /* of the run and of the handle */
     if (group != NULL)
         cordi_group_add(group, task);
     if (options->kind == CORD_COROUTINE)
@@ -293,39 +276,26 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
         rc = cordi_process_start(task);
     else
         run_serial(task);
-    if (rc < 0) {
-        cordi_fail_code(rc, "task \"%s\": cannot start", cord_task_name(task));
-        if (group != NULL)
-            cordi_group_remove(group, task);
-        if (ret != NULL)
-            cordi_task_drop(task);
-        cordi_task_drop(task);
-        return rc;
-    }
-    if (ret != NULL)
-        *ret = task;
-    return 0;
+    return rc < 0 ? cordi_task_cannot_start(rc, task, ret != NULL, options) : 0;
 }
 
 int cord_task_start(cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size, const cord_task_options *options)
 {
-    return cordi_task_launch(ret, NULL, fn, arg, arg_size, options, __builtin_return_address(0));
+    const void *started_at = __builtin_return_address(0);
+    return options == NULL ? cordi_coroutine_launch(ret, fn, arg, arg_size, started_at)
+                           : cordi_task_launch(ret, NULL, fn, arg, arg_size, options, started_at);
 }
 
 /* --- end --- */
 
-void cordi_task_answer(struct cord_task *task, int rc)
+void cordi_task_failed(struct cord_task *task, int rc)
 {
-    task->value = rc;
-    task->how = rc >= 0 ? CORD_RETURNED : rc == -ECANCELED && task->cancelled ? CORD_CANCELLED : CORD_FAILED;
-    if (rc >= 0)
-        task->detail[0] = '\0';
-    else if (task->detail_code != rc)
+    task->how = rc == -ECANCELED && task->cancelled ? CORD_CANCELLED : CORD_FAILED;
+    if (task->detail_code != rc)
         snprintf(task->detail, sizeof task->detail, "%s", cord_strerror(rc));
-    atomic_store_explicit(&task->left, 1, memory_order_release);
 }
 
-static void log_failure(const struct cord_task *task)
+void cordi_task_log_failure(const struct cord_task *task)
 {
     bool killed = task->how == CORD_SIGNALED && !task->cancelled; /* not by us, as daemons are at the end of a run */
     if (task->how == CORD_FAILED || killed)
@@ -334,20 +304,9 @@ static void log_failure(const struct cord_task *task)
 
 void cordi_task_end(struct cord_task *task)
 {
-    bool orphan;
-    if (task->group != NULL)
-        cordi_group_ended(task->group, task);
-    cordi_spin_begin(&task->end, CORDI_END_SPIN);
-    orphan = task->orphan && task->group == NULL;
-    for (struct cordi_list *item = task->joiners.next, *next; item != &task->joiners; item = next) {
-        next = item->next;
-        if (!cordi_waiter_claim(CORDI_ITEM(item, struct cordi_waiter, link)))
-            cordi_list_remove(item); /* it is on its way out */
-    }
-    atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* lets the bit go; nobody enters any more */
-    cordi_wake_list(&task->joiners);
-    if (orphan)
-        log_failure(task);
+    cordi_section_begin();
+    cordi_task_end_in_section(task);
+    cordi_section_end();
 }
 
 static bool ended(const struct cord_task *task)
@@ -366,7 +325,7 @@ cord_how cord_task_status(const cord_task *task, cord_outcome *out)
     return over ? task->how : CORD_RUNNING;
 }
 
-int cordi_task_end_try(struct cord_task *task, struct cordi_waiter *node)
+static inline int end_try(struct cord_task *task, struct cordi_waiter *node)
 {
     int rc = -EAGAIN;
     cordi_spin_begin(&task->end, CORDI_END_SPIN);
@@ -379,6 +338,11 @@ int cordi_task_end_try(struct cord_task *task, struct cordi_waiter *node)
     return rc;
 }
 
+int cordi_task_end_try(struct cord_task *task, struct cordi_waiter *node)
+{
+    return end_try(task, node);
+}
+
 void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node)
 {
     cordi_spin_lock(&task->end, CORDI_END_SPIN);
@@ -386,13 +350,15 @@ void cordi_task_end_leave(struct cord_task *task, struct cordi_waiter *node)
     cordi_spin_unlock(&task->end, CORDI_END_SPIN);
 }
 
-static int wait_for_end(struct cord_task *task, cord_deadline deadline)
+static inline int wait_for_end(struct cord_task *self, struct cord_task *task, cord_deadline deadline)
 {
     struct cordi_waiter node;
-    cordi_wait_begin_at_bit(&node, CORDI_CANCELLABLE, "a task to end");
-    if (cordi_task_end_try(task, &node) == 0)
+    if (cordi_debug(CORDI_DEBUG_DUMP))
+        cordi_debug_wait_begins(self);
+    cordi_wait_enter(self, &node, CORDI_CANCELLABLE, "a task to end", true);
+    if (end_try(task, &node) == 0)
         return 0;
-    int rc = cordi_park(deadline);
+    int rc = cordi_wait_park(self, deadline);
     if (rc < 0)
         cordi_task_end_leave(task, &node);
     return rc;
@@ -400,7 +366,7 @@ static int wait_for_end(struct cord_task *task, cord_deadline deadline)
 
 int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
 {
-    const struct cord_task *self = cordi_task_self();
+    struct cord_task *self = cordi_task_self();
     int rc = 0;
     if (task == self)
         return cordi_fail(-EDEADLK, "task \"%s\" cannot join itself", cord_task_name(task));
@@ -409,7 +375,7 @@ int cord_task_join(cord_task *task, cord_deadline deadline, cord_outcome *out)
     if (!ended(task)) {
         if (deadline.at == CORD_NOWAIT.at)
             return cordi_fail(-EAGAIN, "task \"%s\" still runs", cord_task_name(task));
-        rc = wait_for_end(task, deadline);
+        rc = wait_for_end(self, task, deadline);
     }
     if (rc == 0) {
         atomic_store_explicit(&task->joined, true, memory_order_release);
@@ -429,7 +395,7 @@ void cord_task_free(cord_task *task)
         task->orphan = true;
         cordi_spin_unlock(&task->end, CORDI_END_SPIN);
         if (unseen && task->group == NULL)
-            log_failure(task);
+            cordi_task_log_failure(task);
     }
     cordi_task_drop(task);
 }

@@ -214,11 +214,16 @@ static int64_t left(const struct cordi_team *team)
     return span > 0 ? span : 0;
 }
 
+bool cordi_team_waits(const struct cordi_team *team)
+{
+    return atomic_load_explicit(&team->waiting, memory_order_relaxed) > 0;
+}
+
 bool cordi_team_take(struct cordi_loop *loop)
 {
     struct cordi_team *team = loop->team;
     struct cord_task *task = NULL;
-    if (atomic_load_explicit(&team->waiting, memory_order_relaxed) == 0)
+    if (!cordi_team_waits(team))
         return false;
     bool idle = cordi_list_empty(&loop->ready);
     lock(team);

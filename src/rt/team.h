@@ -38,6 +38,8 @@ struct cordi_loop *cordi_team_loop(struct cordi_team *team, unsigned i);
 /* A coroutine that was not started yet, from a task of the team's. */
 void cordi_team_put(struct cordi_team *team, struct cord_task *task);
 
+bool cordi_team_waits(const struct cordi_team *team); /* there are some */
+
 /* Makes one that waits the next that `loop` resumes, if it may take one. */
 bool cordi_team_take(struct cordi_loop *loop);
 

@@ -1,7 +1,6 @@
-/* sys/ctx.c - the first frame of a context, and what the tools want to be told; the design is in ctx.h. */
+/* sys/ctx.c - what the tools want to be told of contexts; the design is in ctx.h. */
 #include "sys/ctx.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,21 +20,6 @@
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
 #endif
 
-#if !CORDI_UCONTEXT
-enum { FRAME_ENTRY, FRAME_ARG, FRAME_WORDS = 4 }; /* two zero words end frame-pointer walks */
-
-void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *arg)
-{
-    void **frame = (void **)top - FRAME_WORDS;
-    (void)stack_low;
-    for (int i = 0; i < FRAME_WORDS; i++)
-        frame[i] = NULL;
-    frame[FRAME_ENTRY] = (void *)(uintptr_t)entry;
-    frame[FRAME_ARG] = arg;
-    return (char *)frame + 1;
-}
-#endif
-
 static _Atomic int listens; /* whether valgrind is there: 1: yes, -1: no, 0: not asked yet */
 
 static __attribute__((noinline)) int ask(void)
@@ -50,6 +34,11 @@ static inline bool valgrind_listens(void)
 {
     int known = atomic_load_explicit(&listens, memory_order_relaxed);
     return (known != 0 ? known : ask()) > 0;
+}
+
+bool cordi_ctx_followed(void)
+{
+    return CORDI_ASAN || CORDI_TSAN || valgrind_listens();
 }
 
 static __attribute__((noinline)) void register_stack(struct cordi_ctx *ctx, char *low, size_t size)
@@ -89,11 +78,8 @@ UNTRACKED static struct cordi_ctx *enter(void *arg)
 }
 #endif
 
-void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, void *top, cordi_ctx_entry *entry,
-                    void *arg)
+void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size)
 {
-    assert((uintptr_t)top % 16 == 0);
-    assert((char *)top > (char *)stack_low && (char *)top <= (char *)stack_low + stack_size);
     *ctx = (struct cordi_ctx){ 0 };
     if (valgrind_listens())
         register_stack(ctx, stack_low, stack_size);
@@ -105,14 +91,16 @@ void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, v
 #if CORDI_TSAN
     ctx->fibre = __tsan_create_fiber(0);
 #endif
+}
+
 #if CORDI_ASAN || CORDI_TSAN
+void cordi_ctx_begin(struct cordi_ctx *ctx, void *stack_low, void *top, cordi_ctx_entry *entry, void *arg)
+{
     ctx->entry = entry;
     ctx->arg = arg;
-    entry = enter;
-    arg = ctx;
-#endif
-    ctx->sp = cordi_ctx_frame(stack_low, top, entry, arg);
+    ctx->sp = cordi_ctx_frame(stack_low, top, enter, ctx);
 }
+#endif
 
 void cordi_ctx_adopt(struct cordi_ctx *ctx)
 {

@@ -17,7 +17,9 @@
 #ifndef CORDI_SYS_CTX_H
 #define CORDI_SYS_CTX_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __has_feature
 #define CORDI_HAS_FEATURE(name) __has_feature(name)
@@ -63,10 +65,8 @@ struct cordi_ctx {
 #endif
 };
 
-/* A context that starts in entry(arg) at the first switch to it. The first frame lies below `top`, which is 16-aligned
- * and within [stack_low, stack_low + stack_size]. */
-void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size, void *top, cordi_ctx_entry *entry,
-                    void *arg);
+/* A context on that stack, which is given to it before it is switched to. */
+void cordi_ctx_make(struct cordi_ctx *ctx, void *stack_low, size_t stack_size);
 
 /* The calling thread, on its own stack, as a context to leave and to come back to. */
 void cordi_ctx_adopt(struct cordi_ctx *ctx);
@@ -74,9 +74,35 @@ void cordi_ctx_adopt(struct cordi_ctx *ctx);
 /* After a made context has ended, from another one: gives back what the tools hold for it. */
 void cordi_ctx_done(struct cordi_ctx *ctx);
 
+/* Whether a tool follows stacks: then each context is to be made anew. */
+bool cordi_ctx_followed(void);
+
 /* Below the switch, in assembly or with ucontext: the switch itself, and the first thing on a stack, to be `sp`. */
 void cordi_ctx_swap(struct cordi_ctx *from, struct cordi_ctx *to);
+#if CORDI_UCONTEXT
 void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *arg);
+#else
+static inline void *cordi_ctx_frame(void *stack_low, void *top, cordi_ctx_entry *entry, void *arg)
+{
+    void **frame = (void **)top - 4;
+    (void)stack_low;
+    frame[0] = (void *)(uintptr_t)entry;
+    frame[1] = arg;
+    frame[2] = frame[3] = NULL; /* they end walks by frame pointers */
+    return (char *)frame + 1;
+}
+#endif
+
+/* One that was made or has ended starts in entry(arg) at the next switch to it. The first frame lies below `top`, which
+ * is 16-aligned and within the stack. */
+#if CORDI_ASAN || CORDI_TSAN
+void cordi_ctx_begin(struct cordi_ctx *ctx, void *stack_low, void *top, cordi_ctx_entry *entry, void *arg);
+#else
+static inline void cordi_ctx_begin(struct cordi_ctx *ctx, void *stack_low, void *top, cordi_ctx_entry *entry, void *arg)
+{
+    ctx->sp = cordi_ctx_frame(stack_low, top, entry, arg);
+}
+#endif
 
 /* Leaves `from`, which runs, and goes on in `to`; returns when something switches to `from` again. */
 #if CORDI_ASAN || CORDI_TSAN

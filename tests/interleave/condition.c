@@ -170,14 +170,15 @@ static const struct model deadline = {
     .name = "notify_and_a_deadline",
     .tasks = { { "waiter", get, FOR_SOME_TIME }, { "notifier", put, ONE } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model cancelled = {
     .name = "notify_and_a_cancel",
     .tasks = { { "waiter", get, FOR_EVER }, { "canceller", cancel, NULL }, { "notifier", put, ONE } },
     STATE,
     .faults = { { "lock_lets_two_in", "cordi_spin_lock", "(word, bit)", LIES, 0 },
-                { "owed_wake_is_not_taken", "cordi_wait_over", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF } },
+                { "owed_wake_is_not_taken", "cordi_wait_over_or_late", "load(&self->wait)", LIES,
+                  CORDI_ENDED_ITSELF } },
 };
 
 int main(int argc, char **argv)

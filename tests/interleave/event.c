@@ -119,7 +119,7 @@ static const struct model two_setters = {
     .tasks = { { "waiter", wait, FOR_SOME_TIME }, { "setter A", set_and_clear, NULL }, { "setter B", set, NULL } },
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model clear_follows = {
     .name = "clear_that_follows_at_once",

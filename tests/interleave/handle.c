@@ -105,7 +105,7 @@ static const struct model reuse = {
     .faults = { { "enter_is_no_compare", "cordi_handle_enter", "(word, seen + 1", TORN, 0 },
                 { "leave_counts_wrong", "cordi_handle_leave", "(word, ", TORN, 0 },
                 { "closer_does_not_wait", "cordi_handle_empty", "load(word)", LIES, 0 },
-                { "last_one_does_not_wake", "leave", "load(&task->wait)", LIES, 0 } },
+                { "last_one_does_not_wake", "cordi_wait_leave", "load(&task->wait)", LIES, 0 } },
 };
 static const struct model two_closers = {
     .name = "two_closers",

@@ -152,7 +152,7 @@ static const struct model any_of_two = {
                { "loop B", report_event, (void *)&second } },
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", LOST, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", LOST, 0 } },
 };
 static const struct model deadline = {
     .name = "event_at_the_deadline",
@@ -161,7 +161,7 @@ static const struct model deadline = {
                { "loop B", report_event, (void *)&second } },
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model turns = {
     .name = "turns",

@@ -107,7 +107,7 @@ static const struct model deadline = {
                { "holder B", hold, (void *)&once_at_most },
                { "holder C", hold, (void *)&when_deep } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model hand_over = {
     .name = "lock_is_handed_over",

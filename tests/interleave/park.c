@@ -178,30 +178,30 @@ static const struct model two_wakers = {
     .name = "two_wakers_and_a_deadline",
     .tasks = { { "waiter", wait, (void *)&with_deadline }, { "waker A", give, FIRST }, { "waker B", give, FIRST } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 },
-                { "owed_wake_is_not_taken", "cordi_wait_over", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 },
+                { "owed_wake_is_not_taken", "cordi_wait_over_or_late", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF },
                 { "lock_lets_two_in", "cordi_spin_lock", "(word, bit)", LIES, 0 } },
 };
 static const struct model waker_and_canceller = {
     .name = "waker_and_canceller",
     .tasks = { { "waiter", wait, (void *)&for_ever }, { "waker", give, FIRST }, { "canceller", cancel, NULL } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model cancel_and_begin = {
     .name = "cancel_while_a_wait_begins",
     .tasks = { { "waiter", wait, (void *)&for_ever }, { "canceller", cancel, NULL } },
     STATE,
     .faults = { { "cancel_is_a_release", "cord_task_cancel", "store(&task->cancelled", WEAKER, 0 },
-                { "park_does_not_look", "cancelled_late", "load(&self->cancelled)", LIES, 0 } },
+                { "park_does_not_look", "cordi_wait_over_or_late", "load(&self->cancelled)", LIES, 0 } },
 };
 static const struct model cancel_and_doze = {
     .name = "cancel_while_a_wait_at_no_object_begins",
     .tasks = { { "waiter", doze, NULL }, { "canceller", cancel, NULL } },
     STATE,
-    .faults = { { "begin_is_a_release", "begin", BEGIN, WEAKER, 0 },
+    .faults = { { "begin_is_a_release", "cordi_wait_enter", BEGIN, WEAKER, 0 },
                 { "cancel_is_a_release", "cord_task_cancel", "store(&task->cancelled", WEAKER, 0 },
-                { "begin_does_not_look", "begin", "load(&self->cancelled)", LIES, 0 } },
+                { "begin_does_not_look", "cordi_wait_enter", "load(&self->cancelled)", LIES, 0 } },
 };
 static const struct model uncancellable = {
     .name = "wait_that_may_not_be_cancelled",
@@ -210,13 +210,13 @@ static const struct model uncancellable = {
     .check = check_taken,
     .state = &world,
     .size = sizeof world,
-    .faults = { { "wait_is_not_begun", "begin", BEGIN, LOST, 0 } },
+    .faults = { { "wait_is_not_begun", "cordi_wait_enter", BEGIN, LOST, 0 } },
 };
 static const struct model two_objects = {
     .name = "one_wait_at_two_objects",
     .tasks = { { "waiter", wait, (void *)&at_two }, { "waker A", give, FIRST }, { "waker B", give, SECOND } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 
 int main(int argc, char **argv)

@@ -212,7 +212,7 @@ static const struct model deadlines = {
     .setup = setup,
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model cancelled = {
     .name = "cancel_of_a_getter_that_is_given_an_item",
@@ -220,7 +220,7 @@ static const struct model cancelled = {
     .setup = setup,
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model full = {
     .name = "putters_of_a_full_queue",
@@ -228,7 +228,7 @@ static const struct model full = {
     .setup = setup_full,
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model told = {
     .name = "shutdown_under_waiters",
@@ -236,7 +236,7 @@ static const struct model told = {
     .setup = setup,
     .check = check_shut_down,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, LOST, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, LOST, 0 } },
 };
 static const struct model shutdown_now = {
     .name = "shutdown_at_once_under_waiters",
@@ -244,7 +244,7 @@ static const struct model shutdown_now = {
     .setup = setup,
     .check = check_shut_down,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, LOST, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, LOST, 0 } },
 };
 static const struct model done = {
     .name = "joins_and_the_last_task_done",
@@ -252,7 +252,7 @@ static const struct model done = {
     .setup = setup_unfinished,
     .check = check,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 
 int main(int argc, char **argv)

@@ -270,8 +270,8 @@ static const struct model two_queues = {
     .tasks = { { "selecter", get_any, TWICE }, { "putter A", put_to, TO_A }, { "putter B", put_to, TO_B } },
     .setup = setup,
     STATE,
-    .faults = { { "wait_is_not_ended", "swap_wait", CLAIM, LOST, 0 },
-                { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 },
+    .faults = { { "wait_is_not_ended", "cordi_wait_swap", CLAIM, LOST, 0 },
+                { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 },
                 { "does_not_look_again", "cordi_queue_count", "load(&queue->count)", LIES, 0 } },
 };
 static const struct model deadline = {
@@ -279,15 +279,15 @@ static const struct model deadline = {
     .tasks = { { "selecter", get_any, ONCE_AT_MOST }, { "putter", put_to, TO_B }, { "setter", set_and_clear, NULL } },
     .setup = setup,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model cancelled = {
     .name = "item_and_cancel",
     .tasks = { { "selecter", get_any, ONCE }, { "putter", put_to, TO_A }, { "canceller", cancel, NULL } },
     .setup = setup,
     STATE,
-    .faults = { { "owed_wake_is_not_taken", "cordi_wait_over", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF },
-                { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "owed_wake_is_not_taken", "cordi_wait_over_or_late", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF },
+                { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model rivals = {
     .name = "selecter_and_getter_of_one_item",
@@ -301,15 +301,15 @@ static const struct model traders = {
     .tasks = { { "trader", trade, NULL }, { "getter", get_from, TO_A }, { "putter", put_to, TO_B } },
     .setup = setup_a_full,
     STATE,
-    .faults = { { "wait_is_not_ended", "swap_wait", CLAIM, LOST, 0 },
-                { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "wait_is_not_ended", "cordi_wait_swap", CLAIM, LOST, 0 },
+                { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 static const struct model shut = {
     .name = "shutdown_and_an_item",
     .tasks = { { "selecter", get_any, ONCE }, { "closer", shut_a, NULL }, { "putter", put_to, TO_B } },
     .setup = setup,
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", CLAIM, TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", CLAIM, TORN, 0 } },
 };
 
 int main(int argc, char **argv)

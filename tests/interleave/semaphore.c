@@ -113,13 +113,14 @@ static const struct model deadline = {
     .name = "takers_and_a_deadline",
     .tasks = { { "taker A", take, FOR_SOME_TIME }, { "taker B", take, FOR_EVER }, { "giver", give, TWO } },
     STATE,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model cancelled = {
     .name = "taker_is_cancelled",
     .tasks = { { "taker", take, FOR_EVER }, { "canceller", cancel, NULL }, { "giver", give, ONE } },
     STATE,
-    .faults = { { "owed_wake_is_not_taken", "cordi_wait_over", "load(&self->wait)", LIES, CORDI_ENDED_ITSELF } },
+    .faults = { { "owed_wake_is_not_taken", "cordi_wait_over_or_late", "load(&self->wait)", LIES,
+                  CORDI_ENDED_ITSELF } },
 };
 static const struct model passer_by = {
     .name = "taker_and_one_who_comes_by",

@@ -304,7 +304,7 @@ static const struct model deadline = {
     .setup = setup_one_process,
     .check = check,
     STATE,
-    .faults = { { NO_WAKE }, { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { NO_WAKE }, { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model cancelled = {
     .name = "one_of_a_process_is_cancelled",

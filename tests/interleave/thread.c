@@ -359,7 +359,7 @@ static const struct model futex_and_end = {
     .check = check_permits,
     .state = &world,
     .size = sizeof world,
-    .faults = { { "claim_is_no_claim", "swap_wait", "(&task->wait, value)", TORN, 0 } },
+    .faults = { { "claim_is_no_claim", "cordi_wait_swap", "(&task->wait, value)", TORN, 0 } },
 };
 static const struct model loop = {
     .name = "driver_of_a_loop_is_cancelled",

@@ -130,7 +130,8 @@ static void begin(void)
         memset(&task->at, 0, sizeof task->at);
         task->name = run.model->tasks[i].name;
         task->stack = stacks[i];
-        cordi_ctx_make(&task->ctx, task->stack, STACK, task->stack + STACK, entry, task);
+        cordi_ctx_make(&task->ctx, task->stack, STACK);
+        cordi_ctx_begin(&task->ctx, task->stack, task->stack + STACK, entry, task);
         go_on(task);
     }
 }
