@@ -57,6 +57,17 @@ static inline uint64_t cordi_word_add(_Atomic uint64_t *word, uint64_t number)
     return old;
 }
 
+/* The line of memory there is going to be changed: it is fetched for that at once, and not first to be read and then,
+ * from a CPU far away, once more to be changed. */
+static inline void cordi_word_expect(const void *word)
+{
+#ifdef __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)word));
+#else
+    __builtin_prefetch(word, 1);
+#endif
+}
+
 /* May fail without a reason, as the weak one does. */
 static inline bool cordi_word_swap(_Atomic uint64_t *word, uint64_t *expected, uint64_t value)
 {

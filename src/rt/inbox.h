@@ -24,12 +24,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/alone.h"
 #include "base/list.h"
 
 struct cordi_inbox {
-    _Atomic(struct cordi_list *) last; /* what was sent, last first, by `next` */
     _Atomic uint32_t asleep;           /* the owner sleeps, or is about to, and nobody has ended it yet */
     _Atomic uint32_t senders;          /* between push and pushed */
+    char apart[56];                    /* in another cache line: an owner that is awake looks at nothing but */
+    _Atomic(struct cordi_list *) last; /* what was sent, last first, by `next` */
 };
 
 /* Of somebody who knows that the owner is there: true: it slept, and the caller ends that. */
@@ -42,7 +44,7 @@ static inline bool cordi_inbox_rouse(struct cordi_inbox *inbox)
 static inline bool cordi_inbox_push(struct cordi_inbox *inbox, struct cordi_list *item)
 {
     atomic_fetch_add(&inbox->senders, 1);
-    struct cordi_list *last = atomic_load_explicit(&inbox->last, memory_order_relaxed);
+    struct cordi_list *last = NULL; /* most likely */
     do
         item->next = last;
     while (!atomic_compare_exchange_weak(&inbox->last, &last, item)); /* from here on the item is the owner's */
@@ -57,6 +59,7 @@ static inline void cordi_inbox_pushed(struct cordi_inbox *inbox)
 /* The rest is for the owner. A look, when it does not sleep. */
 static inline bool cordi_inbox_empty(struct cordi_inbox *inbox)
 {
+    cordi_word_expect(&inbox->last); /* a sender wants the line once, and who finds an item changes it next */
     return atomic_load_explicit(&inbox->last, memory_order_relaxed) == NULL;
 }
 

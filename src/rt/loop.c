@@ -15,14 +15,15 @@
 #include "sys/fd.h"
 #include "sys/proc.h"
 
-enum { COLD_LINES = 8 };
 enum {
+    COLD_LINES = 8,
     MOST_LOOKS = 16, /* without one at the clock */
-    TURN = 64
-}; /* resumes that a look at the backend should be shared by */
-static const int64_t SHORT_SPAN = 5 * CORD_MICROSECOND,
-                     LONG_SPAN = 20 * CORD_MICROSECOND; /* between looks at the clock */
-static const int64_t SHORT_TURN = 20 * CORD_MICROSECOND, LONG_TURN = 200 * CORD_MICROSECOND; /* and at the backend */
+    TURN = 64,       /* resumes that a look at the backend should be shared by */
+    WATCHES = 32     /* some 500 ns */
+};
+static const int64_t SHORT_SPAN = 5 * CORD_MICROSECOND; /* between looks at the clock: the next one is twice as long */
+static const int64_t LONG_SPAN = 20 * CORD_MICROSECOND; /* and as short as can be */
+static const int64_t SHORT_TURN = 20 * CORD_MICROSECOND, LONG_TURN = 200 * CORD_MICROSECOND; /* see backend_is_due() */
 static const int64_t DOZE = 250 * CORD_MILLISECOND;   /* before asking whether all tasks are asleep for ever */
 static const int64_t LINGER = 100 * CORD_MILLISECOND; /* of a background loop without coroutines */
 
@@ -241,6 +242,7 @@ static void take_inbox(struct cordi_loop *loop)
     struct cordi_list *next = cordi_inbox_take(&loop->inbox);
     while (next != NULL) {
         struct cord_task *task = CORDI_ITEM(next, struct cord_task, link);
+        cordi_word_expect(next);
         next = next->next;
         if (cordi_list_empty(&task->peers)) /* just started, from another thread */
             cordi_list_append(&loop->tasks, &task->peers);
@@ -309,19 +311,30 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* For about as long as a look at the backend takes: what another thread sends meanwhile is found at once. */
+static bool watch_inbox(struct cordi_loop *loop)
+{
+    for (int i = 0; i < WATCHES && cordi_inbox_empty(&loop->inbox); i++)
+        cordi_pause(1);
+    return !cordi_inbox_empty(&loop->inbox);
+}
+
 /* Looks for work for a while before it sleeps: to end the sleep of a CPU takes longer than most answers do. Only as
  * long as that pays: a look in vain halves the next one, and a pause shorter than the longest look makes it whole
  * again. */
 static bool spin(struct cordi_loop *loop, int64_t begun, int64_t longest)
 {
-    int64_t span = sooner(loop->spin_now, longest);
+    int64_t span = sooner(loop->spin_now, longest), now = begun, looked = 0;
     bool found;
     loop->called = false;
     do {
-        loop->backend->wait(loop, 0);
-        found =
-            loop->called || !cordi_list_empty(&loop->ready) || !cordi_inbox_empty(&loop->inbox) || take_unstarted(loop);
-    } while (!found && cordi_clock_now() - begun < span);
+        if (loop->outside > 0 || now - looked >= SHORT_TURN) {
+            loop->backend->wait(loop, 0);
+            looked = now;
+        }
+        found = loop->called || !cordi_list_empty(&loop->ready) || watch_inbox(loop) || take_unstarted(loop);
+        now = cordi_clock_now();
+    } while (!found && now - begun < span);
     if (!found)
         loop->spin_now = loop->spin_now > CORD_MICROSECOND ? loop->spin_now / 2 : 0;
     return found;

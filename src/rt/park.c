@@ -150,7 +150,7 @@ void cordi_wake_list(struct cordi_list *claimed)
     cordi_wake_list_end_section(claimed);
 }
 
-static void pause_for(unsigned turns)
+void cordi_pause(unsigned turns)
 {
     for (unsigned i = 0; i < turns; i++)
 #if defined __x86_64__ || defined __i386__
@@ -167,7 +167,7 @@ bool cordi_look_again(unsigned *looks, bool in_a_coroutine_too)
     enum { LOOKS = 3 };
     if (*looks == LOOKS || cordi_runtime.cpus <= 1 || (!in_a_coroutine_too && cordi_task_self()->loop != NULL))
         return false;
-    pause_for(128u << (*looks)++);
+    cordi_pause(128u << (*looks)++);
     return true;
 }
 
@@ -177,7 +177,7 @@ void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit)
     unsigned spins = 0;
     do
         while (atomic_load_explicit(word, memory_order_relaxed) & bit) {
-            pause_for(64);
+            cordi_pause(64);
             if (++spins % 64 == 0)
                 cordi_proc_yield();
         }

@@ -34,11 +34,13 @@
 #include "rt/debug.h"
 
 struct cord_task;
+struct cordi_loop;
 
 /* One wait at one object; lives on the waiting task's stack. */
 struct cordi_waiter {
     _Alignas(16) struct cordi_list link; /* the object's list, under the object's spin bit; self-linked when in none */
     struct cord_task *task;              /* who waits */
+    struct cordi_loop *loop;             /* and where, if it is a coroutine */
     uint64_t number;                     /* of the wait */
     void *item; /* the object's own use: where a value goes, or a flag of the waker to the waiter */
 };
@@ -155,6 +157,9 @@ static inline void cordi_section_end(void)
  * cache line that they work on. False: enough, or other coroutines of the thread can run meanwhile, unless this one is
  * to wait even so. Begin with 0 looks. */
 bool cordi_look_again(unsigned *looks, bool in_a_coroutine_too);
+
+/* So many of the processor's pauses, of some 10 to 40 ns each. */
+void cordi_pause(unsigned turns);
 
 /* A bit of a word as a short lock: spins, then lets the others of this CPU run. */
 void cordi_spin_wait(_Atomic uint64_t *word, uint64_t bit);

@@ -60,6 +60,7 @@ static inline __attribute__((always_inline)) void cordi_wait_enter(struct cord_t
     bool firm = cancellable == CORDI_UNCANCELLABLE || self->shielded > 0;
     cordi_list_init(&node->link);
     node->task = self;
+    node->loop = self->loop;
     node->number = number;
     node->item = NULL;
     self->winner = NULL;
@@ -82,6 +83,9 @@ static inline bool cordi_wait_was_woken(const struct cord_task *self)
 static inline bool cordi_wait_win(struct cordi_waiter *node)
 {
     struct cord_task *task = node->task;
+    if (node->loop != NULL)
+        cordi_word_expect(&node->loop->inbox.last); /* now, and not after the next line has come */
+    cordi_word_expect(&task->wait);
     if (!cordi_wait_leave(task, node->number, CORDI_WOKEN, true))
         return false;
     task->winner = node;

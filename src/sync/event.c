@@ -37,6 +37,7 @@ bool cord_event_is_set(const cord_event *event)
 
 void cord_event_set(cord_event *event)
 {
+    cordi_word_expect(event);
     if (cordi_is_shared(&event->word)) {
         cordi_shared_event_set(event);
         return;
@@ -53,6 +54,7 @@ void cord_event_set(cord_event *event)
     cordi_list_init(&claimed);
     now = cordi_ring_lock(word_of(event));
     while ((first = cordi_ring_first(now)) != NULL) {
+        cordi_word_expect(first);
         now = cordi_ring_remove(now, first);
         if (cordi_waiter_claim(first)) /* else it is on its way out, and its node is no longer ours */
             cordi_list_append(&claimed, &first->link);
