@@ -454,11 +454,76 @@ PLAIN_TEST(a_hundred_thousand_coroutines_of_one_loop_end)
     ok(cord_run(many_in_a_run, NULL, NULL));
 }
 
+static const cord_task_local number = { sizeof(int), NULL };
+
+/* Leaves all that a task can leave. */
+static int leave_much(void *arg)
+{
+    (void)arg;
+    cord_task_cancel(cord_task_self());
+    is((*(int *)cord_task_local_get(&number))++, 0);
+    is(cord_task_return("hello", 6), 0);
+    is(cord_sleep(CORD_HOUR), -ECANCELED);
+    return fail_with_words(NULL);
+}
+
+static int is_as_new(void *arg)
+{
+    cord_task_info list[8];
+    const char *name = cord_task_name(cord_task_self());
+    int count = cord_task_list(list, 8), found = 0;
+    (void)arg;
+    for (int i = 0; i < count && i < 8; i++)
+        if (strcmp(list[i].name, name) == 0)
+            found += 1 + list[i].daemon;
+    is(found, 1);
+    is(strncmp(name, "coroutine-", 10), 0);
+    is(cord_task_return("", 1), -EMSGSIZE);
+    is(*(int *)cord_task_local_get(&number), 0);
+    ok(cord_yield());
+    ok(cord_sleep(1));
+    return 7;
+}
+
+/* The loop keeps what ended coroutines leave of their blocks and stacks for those that start next. */
+static int start_in_used_blocks(void *arg)
+{
+    const cord_task_options options = { .name = "much", .result_size = 16, .daemon = true };
+    char bytes[16], large[5000] = { 0 };
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        cord_task *task;
+        cord_outcome outcome;
+        ok(cord_task_start(&task, leave_much, large, i % 2 ? sizeof large : 0, &options));
+        ok(cord_task_join(task, soon(), &outcome));
+        is(outcome.how, CORD_FAILED);
+        const cord_task *used = task;
+        cord_task_free(task);
+        ok(cord_task_start(&task, is_as_new, NULL, 0, NULL));
+        if (!cordi_ctx_followed() && i % 2 == 0)
+            ck_assert_ptr_eq(task, used);
+        is(cord_task_status(task, NULL), CORD_RUNNING);
+        ok(cord_task_join(task, soon(), &outcome));
+        is(outcome.how, CORD_RETURNED);
+        is(outcome.value, 7);
+        ck_assert_str_eq(outcome.error, "");
+        is(cord_task_result(task, bytes, sizeof bytes), 0);
+        cord_task_free(task);
+    }
+    return 0;
+}
+
+PLAIN_TEST(coroutine_in_a_used_block_is_as_new)
+{
+    ok(cord_run(start_in_used_blocks, NULL, NULL));
+}
+
 int main(void)
 {
-    return run_tests("task", MODE(join_gives_the_value), MODE(arg_size_copies_the_argument),
-                     MODE(join_again_gives_the_same), MODE(join_deadline_passes_etimedout_and_task_runs_on),
-                     MODE(cancel_ends_a_sleep), MODE(cancel_holds_until_the_end), MODE(shield_holds_cancelling_off),
+    return run_tests("task", PLAIN(coroutine_in_a_used_block_is_as_new), MODE(join_gives_the_value),
+                     MODE(arg_size_copies_the_argument), MODE(join_again_gives_the_same),
+                     MODE(join_deadline_passes_etimedout_and_task_runs_on), MODE(cancel_ends_a_sleep),
+                     MODE(cancel_holds_until_the_end), MODE(shield_holds_cancelling_off),
                      MODE(failure_comes_with_its_sentence), MODE(result_bytes_come_back), MODE(join_itself_edeadlk),
                      MODE(a_cancelled_joiner_leaves_the_task_alone), MODE(cancel_at_join_ecanceled),
                      MODE(names_are_given_or_made), MODE(free_before_the_end_lets_it_run),

@@ -37,6 +37,7 @@ struct tcp_server {
 struct start {
     const char *backend, *kind; /* kind NULL: prints the version and ends */
     bool raw;
+    pid_t parent;
     int output[2];
 };
 
@@ -109,6 +110,8 @@ static int become_server(void *arg)
 {
     const struct start *start = arg;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != start->parent) /* it was killed before that */
+        return -ESRCH;
     move_to(true);
     if (dup2(start->output[1], STDOUT_FILENO) < 0 || dup2(start->output[1], STDERR_FILENO) < 0)
         return -errno;
@@ -126,6 +129,7 @@ static int start_program(struct tcp_server *server, struct start start)
 {
     if (pipe2(start.output, O_CLOEXEC) < 0)
         return -errno;
+    start.parent = getpid();
     int rc = cord_task_start(&server->task, become_server, &start, sizeof start,
                              &(cord_task_options){ .kind = CORD_PROCESS, .name = "bench tcp" });
     close(start.output[1]);

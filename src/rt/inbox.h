@@ -27,11 +27,13 @@
 #include "base/alone.h"
 #include "base/list.h"
 
-struct cordi_inbox {
-    _Atomic uint32_t asleep;           /* the owner sleeps, or is about to, and nobody has ended it yet */
-    _Atomic uint32_t senders;          /* between push and pushed */
-    char apart[56];                    /* in another cache line: an owner that is awake looks at nothing but */
-    _Atomic(struct cordi_list *) last; /* what was sent, last first, by `next` */
+struct cordi_inbox { /* two cache lines and nothing besides: the loop writes what is around it all the time */
+    char before[56];
+    _Atomic uint32_t asleep;  /* the owner sleeps, or is about to, and nobody has ended it yet */
+    _Atomic uint32_t senders; /* between push and pushed */
+    char between[56];
+    _Atomic(struct cordi_list *) last; /* what was sent, last first, by `next`; of an awake owner this alone is read */
+    char behind[56];
 };
 
 /* Of somebody who knows that the owner is there: true: it slept, and the caller ends that. */

@@ -65,8 +65,7 @@ struct cordi_loop {
     _Atomic uint64_t alive; /* coroutines started and not ended */
     _Atomic uint32_t taken; /* of these, from the team; written by the loop */
     struct cordi_loop_debug debug;
-    struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link`; in no cache line that each resume
-                                 writes, or the two would take it from each other */
+    struct cordi_inbox inbox; /* from other threads: tasks to make ready, by `link` */
 };
 
 int cordi_loop_open(struct cordi_loop *loop);
