@@ -112,32 +112,20 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
     return make(ret, cordi_thread()->loop, fn, arg, arg_size, options);
 }
 
-/* Within a section, on the thread that drives the loop. */
-static inline void start_here(struct cordi_loop *loop, struct cord_task *task)
-{
-    cordi_list_append(&loop->tasks, &task->peers);
-    cordi_list_append(&loop->ready, &task->link);
-}
-
-void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
+static inline void start_on(struct cordi_loop *loop, struct cord_task *task)
 {
     task->loop = loop;
     (void)cordi_word_add(&loop->alive, 1);
     cordi_section_begin();
     if (cordi_thread()->loop == loop)
-        start_here(loop, task);
-    else
-        cordi_loop_send(task);
+        cordi_list_append(&loop->tasks, &task->peers);
+    cordi_loop_wake(task);
     cordi_section_end();
 }
 
-static inline void start_on_own(struct cordi_loop *own, struct cord_task *task)
+void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 {
-    task->loop = own;
-    (void)cordi_word_add(&own->alive, 1);
-    cordi_section_begin();
-    start_here(own, task);
-    cordi_section_end();
+    start_on(loop, task);
 }
 
 int cordi_coroutine_start(struct cord_task *task, cord_loop where)
@@ -148,8 +136,9 @@ int cordi_coroutine_start(struct cord_task *task, cord_loop where)
     if (where == CORD_LOOP_ANY && own->team != NULL) {
         cordi_team_put(own->team, task);
         own->budget = 0; /* when this one waits or yields, the loop looks what it may take itself */
-    } else
-        start_on_own(own, task);
+        return 0;
+    }
+    start_on(own, task);
     return 0;
 }
 
@@ -162,12 +151,11 @@ int cordi_coroutine_launch(struct cord_task **ret, cord_fn *fn, const void *arg,
     int rc = make(&task, loop, fn, arg, arg_size, &options);
     if (rc < 0)
         return cordi_task_cannot_start(rc, NULL, false, &options);
-    cordi_task_hand_over(task, ret, true, started_at);
-    if (loop != NULL)
-        start_on_own(loop, task);
-    else
-        rc = cordi_background_start(task);
-    return rc < 0 ? cordi_task_cannot_start(rc, task, ret != NULL, &options) : 0;
+    cordi_task_hand_over(task, ret != NULL, true, started_at);
+    start_on(loop, task);
+    if (ret != NULL)
+        *ret = task;
+    return 0;
 }
 
 static __attribute__((noinline)) void free_block(struct cord_task *task)

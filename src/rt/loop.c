@@ -201,7 +201,7 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
     (void)cordi_word_add(&loop->alive, UINT64_MAX);
     if (self->roamed)
         cordi_team_ended(loop);
-    cordi_task_end_in_section(self);
+    cordi_task_end_here(self);
     bury(loop); /* who ran for the first time and never waited has come by no switch that did it */
     loop->leaving = self;
     struct cord_task *next = next_ready(loop);

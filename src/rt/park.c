@@ -131,17 +131,13 @@ void cordi_wait_abandon(void)
 void cordi_wake(struct cord_task *task)
 {
     cordi_section_begin();
-    if (task->loop != NULL)
-        cordi_loop_wake(task);
-    else
-        cordi_thread_wake(task);
+    cordi_wait_wake(task);
     cordi_section_end();
 }
 
 void cordi_wake_list_end_section(struct cordi_list *claimed)
 {
     cordi_wait_wake_all(claimed);
-    cordi_section_end();
 }
 
 void cordi_wake_list(struct cordi_list *claimed)

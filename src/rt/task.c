@@ -258,13 +258,14 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
     int rc = check_options(options, arg, arg_size);
     if (rc < 0)
         return rc;
+    cordi_runtime_start();
     if (options->kind == CORD_COROUTINE)
         rc = cordi_coroutine_new(&task, fn, arg, arg_size, options);
     else if ((task = cordi_task_new(options->kind, fn, arg, arg_size, options)) == NULL)
         rc = -ENOMEM;
     if (rc < 0)
         return cordi_task_cannot_start(rc, NULL, false, options);
-    cordi_task_hand_over(task, ret, group == NULL, started_at);
+    cordi_task_hand_over(task, ret != NULL, group == NULL, started_at);
     task->group = group;
     if (group != NULL)
         cordi_group_add(group, task);
@@ -276,14 +277,20 @@ int cordi_task_launch(struct cord_task **ret, struct cord_group *group, cord_fn 
         rc = cordi_process_start(task);
     else
         run_serial(task);
-    return rc < 0 ? cordi_task_cannot_start(rc, task, ret != NULL, options) : 0;
+    if (rc < 0)
+        return cordi_task_cannot_start(rc, task, ret != NULL, options);
+    if (ret != NULL)
+        *ret = task;
+    return 0;
 }
 
 int cord_task_start(cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size, const cord_task_options *options)
 {
+    static const cord_task_options defaults;
     const void *started_at = __builtin_return_address(0);
-    return options == NULL ? cordi_coroutine_launch(ret, fn, arg, arg_size, started_at)
-                           : cordi_task_launch(ret, NULL, fn, arg, arg_size, options, started_at);
+    if (options == NULL && cordi_thread()->loop != NULL)
+        return cordi_coroutine_launch(ret, fn, arg, arg_size, started_at);
+    return cordi_task_launch(ret, NULL, fn, arg, arg_size, options != NULL ? options : &defaults, started_at);
 }
 
 /* --- end --- */
@@ -304,9 +311,7 @@ void cordi_task_log_failure(const struct cord_task *task)
 
 void cordi_task_end(struct cord_task *task)
 {
-    cordi_section_begin();
-    cordi_task_end_in_section(task);
-    cordi_section_end();
+    cordi_task_end_here(task);
 }
 
 static bool ended(const struct cord_task *task)

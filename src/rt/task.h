@@ -207,19 +207,17 @@ static inline void cordi_task_run(struct cord_task *task)
     cordi_task_answer(task, rc);
 }
 
-/* A loaded block gets who started it and its handle, to be started then. alone: it is in no group. */
-static inline void cordi_task_hand_over(struct cord_task *task, struct cord_task **ret, bool alone,
-                                        const void *started_at)
+/* A loaded block gets who started it, to be started then. handle: it has one; alone: it is in no group. */
+static inline void cordi_task_hand_over(struct cord_task *task, bool handle, bool alone, const void *started_at)
 {
     const struct cord_task *self = cordi_task_self();
     task->root = self->root;
     task->started_at = started_at;
     if (self->sheltered)
         task->sheltered = true;
-    if (ret != NULL) {
+    if (handle)
         atomic_store_explicit(&task->references, 2, memory_order_relaxed); /* of the run and of the handle */
-        *ret = task;
-    } else {
+    else {
         task->orphan = true;
         if (alone)
             task->daemon = true;
@@ -233,7 +231,8 @@ int cordi_task_cannot_start(int rc, struct cord_task *task, bool handle, const c
 int cordi_coroutine_start(struct cord_task *task, cord_loop where);
 int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
                         const cord_task_options *options);
-/* cord_task_start() without options: all of it in one, since this is what programs do most. */
+/* cord_task_start() without options, on a thread that drives a loop: all of it in one, as this is what programs do
+ * most. */
 int cordi_coroutine_launch(struct cord_task **ret, cord_fn *fn, const void *arg, size_t arg_size,
                            const void *started_at);
 void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task); /* a loop of the caller's run */

@@ -241,7 +241,7 @@ bool cordi_team_take(struct cordi_loop *loop)
     task->roamed = true;
     (void)cordi_word_add(&loop->alive, 1);
     cordi_list_append(&loop->tasks, &task->peers);
-    cordi_list_append(loop->ready.next, &task->link); /* in front of the first */
+    cordi_list_prepend(&loop->ready, &task->link);
     return true;
 }
 

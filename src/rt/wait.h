@@ -111,21 +111,26 @@ static inline int cordi_wait_park(struct cord_task *self, cord_deadline deadline
     return cordi_wait_result(self);
 }
 
-/* cordi_wake_list_end_section(), without the end */
+/* cordi_wake(), within a section */
+static inline void cordi_wait_wake(struct cord_task *task)
+{
+    if (task->loop != NULL)
+        cordi_loop_wake(task);
+    else
+        cordi_thread_wake(task);
+}
+
+/* cordi_wake_list_end_section() */
 static inline void cordi_wait_wake_all(struct cordi_list *claimed)
 {
     struct cordi_list *item;
-    while ((item = cordi_list_pop(claimed)) != NULL) {
-        struct cord_task *task = CORDI_ITEM(item, struct cordi_waiter, link)->task;
-        if (task->loop != NULL)
-            cordi_loop_wake(task);
-        else
-            cordi_thread_wake(task);
-    }
+    while ((item = cordi_list_pop(claimed)) != NULL)
+        cordi_wait_wake(CORDI_ITEM(item, struct cordi_waiter, link)->task);
+    cordi_section_end();
 }
 
-/* cordi_task_end(), within a section */
-static inline void cordi_task_end_in_section(struct cord_task *task)
+/* cordi_task_end() */
+static inline void cordi_task_end_here(struct cord_task *task)
 {
     if (task->group != NULL)
         cordi_group_ended(task->group, task);
@@ -137,6 +142,7 @@ static inline void cordi_task_end_in_section(struct cord_task *task)
             cordi_list_remove(item); /* it is on its way out */
     }
     atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* lets the bit go; nobody enters any more */
+    cordi_section_begin();
     cordi_wait_wake_all(&task->joiners);
     if (orphan)
         cordi_task_log_failure(task);
