@@ -18,7 +18,6 @@
 #include "rt/team.h"
 
 enum {
-    DEFAULT_STACK = 64 * 1024,
     LARGEST_STACK = 1 << 30,
     SMALL = 2048, /* what of argument and result lies on the stack */
     KEPT = 32     /* blocks of ended coroutines, with their stacks, that a loop keeps for the next ones */
@@ -52,7 +51,7 @@ static struct cordi_stack_cache *cache(void)
 static __attribute__((noinline)) int make_block(struct cord_task **ret, size_t stack_size)
 {
     struct cordi_stack stack;
-    int rc = cordi_stack_get(&stack, stack_size > 0 ? stack_size : DEFAULT_STACK, cache());
+    int rc = cordi_stack_get(&stack, stack_size, cache());
     if (rc < 0)
         return rc;
     if (!stack.guarded && !atomic_exchange(&cordi_runtime.unguarded, 1))
@@ -60,7 +59,7 @@ static __attribute__((noinline)) int make_block(struct cord_task **ret, size_t s
     struct cord_task *task = (struct cord_task *)(void *)below(stack.top, sizeof *task);
     cordi_task_init(task, CORD_COROUTINE);
     task->stack = stack;
-    task->usual = stack.guarded && stack.usable == DEFAULT_STACK;
+    task->usual = stack.guarded && stack.usable == CORDI_STACK_DEFAULT;
     cordi_ctx_make(&task->ctx, stack.low, stack.usable);
     *ret = task;
     return 0;
@@ -96,9 +95,8 @@ static inline __attribute__((always_inline)) int make(struct cord_task **ret, st
         if (rc < 0)
             return rc;
     }
-    char *place = task->block != NULL ? task->block : below((char *)task, extra);
-    cordi_task_load(task, fn, place, arg, arg_size, options);
-    char *top = task->block != NULL ? (char *)task : place;
+    char *top = task->block != NULL ? (char *)task : below((char *)task, extra);
+    cordi_task_load(task, fn, task->block != NULL ? task->block : top, arg, arg_size, options);
     if (cordi_debug(CORDI_DEBUG_STACKS))
         cordi_stacks_clear(task->stack.low, top);
     cordi_ctx_begin(&task->ctx, task->stack.low, top, run, task);
@@ -112,20 +110,23 @@ int cordi_coroutine_new(struct cord_task **ret, cord_fn *fn, const void *arg, si
     return make(ret, cordi_thread()->loop, fn, arg, arg_size, options);
 }
 
-static inline void start_on(struct cordi_loop *loop, struct cord_task *task)
+/* here: the calling thread drives that loop. */
+static inline void start_on(struct cordi_loop *loop, struct cord_task *task, bool here)
 {
     task->loop = loop;
     (void)cordi_word_add(&loop->alive, 1);
     cordi_section_begin();
-    if (cordi_thread()->loop == loop)
+    if (here) {
         cordi_list_append(&loop->tasks, &task->peers);
-    cordi_loop_wake(task);
+        cordi_list_append(&loop->ready, &task->link);
+    } else
+        cordi_loop_send(task);
     cordi_section_end();
 }
 
 void cordi_coroutine_start_on(struct cordi_loop *loop, struct cord_task *task)
 {
-    start_on(loop, task);
+    start_on(loop, task, cordi_thread()->loop == loop);
 }
 
 int cordi_coroutine_start(struct cord_task *task, cord_loop where)
@@ -138,7 +139,7 @@ int cordi_coroutine_start(struct cord_task *task, cord_loop where)
         own->budget = 0; /* when this one waits or yields, the loop looks what it may take itself */
         return 0;
     }
-    start_on(own, task);
+    start_on(own, task, true);
     return 0;
 }
 
@@ -152,7 +153,7 @@ int cordi_coroutine_launch(struct cord_task **ret, cord_fn *fn, const void *arg,
     if (rc < 0)
         return cordi_task_cannot_start(rc, NULL, false, &options);
     cordi_task_hand_over(task, ret != NULL, true, started_at);
-    start_on(loop, task);
+    start_on(loop, task, true);
     if (ret != NULL)
         *ret = task;
     return 0;

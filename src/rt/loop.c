@@ -17,6 +17,8 @@
 
 enum {
     COLD_LINES = 8,
+    LOOK = 8,        /* resumes from one look at the inbox to the next */
+    STARTS = 16,     /* unstarted tasks that a turn begins at most */
     MOST_LOOKS = 16, /* without one at the clock */
     TURN = 64,       /* resumes that a look at the backend should be shared by */
     WATCHES = 32     /* some 500 ns */
@@ -100,7 +102,8 @@ static void resume(struct cordi_loop *loop, struct cordi_ctx *from, struct cord_
 }
 
 /* The backend is a call to the kernel, which costs as much as dozens of resumes: it is looked at when that many have
- * been made, or time has passed, and only then while no coroutine of the loop waits for a descriptor. */
+ * been made, and in any case, as while no coroutine of the loop waits for a descriptor, when a longer time has passed.
+ */
 static bool backend_is_due(const struct cordi_loop *loop)
 {
     int64_t passed = loop->clock - loop->looked;
@@ -124,13 +127,13 @@ static __attribute__((noinline)) bool look_at_clock(struct cordi_loop *loop)
            atomic_load_explicit(&loop->debug.asked, memory_order_relaxed);
 }
 
-/* After CORDI_LOOK resumes: more of them, unless the scheduler has something to do. */
+/* After LOOK resumes: more of them, unless the scheduler has something to do. */
 static __attribute__((noinline)) void look(struct cordi_loop *loop)
 {
-    loop->resumed += CORDI_LOOK;
+    loop->resumed += LOOK;
     if (!cordi_inbox_empty(&loop->inbox) || (--loop->looks == 0 && look_at_clock(loop)))
         return;
-    loop->budget = CORDI_LOOK;
+    loop->budget = LOOK;
 }
 
 /* The next one of this turn, NULL when the turn is over. */
@@ -201,7 +204,8 @@ struct cordi_ctx *cordi_loop_leave(struct cord_task *self)
     (void)cordi_word_add(&loop->alive, UINT64_MAX);
     if (self->roamed)
         cordi_team_ended(loop);
-    cordi_task_end_here(self);
+    if (cordi_task_end_in_section(self))
+        cordi_task_log_failure(self);
     bury(loop); /* who ran for the first time and never waited has come by no switch that did it */
     loop->leaving = self;
     struct cord_task *next = next_ready(loop);
@@ -291,7 +295,7 @@ static bool take_unstarted(struct cordi_loop *loop)
 /* Each is taken when it is its turn to run, so that those behind it are there for other loops. */
 static void run_unstarted(struct cordi_loop *loop)
 {
-    for (int i = 0; i < CORDI_STARTS && take_unstarted(loop); i++) {
+    for (int i = 0; i < STARTS && take_unstarted(loop); i++) {
         loop->budget = 0; /* it comes back here */
         run(loop, CORDI_ITEM(cordi_list_pop(&loop->ready), struct cord_task, link));
     }
@@ -300,7 +304,7 @@ static void run_unstarted(struct cordi_loop *loop)
 static void run_ready(struct cordi_loop *loop)
 {
     struct cord_task *next;
-    loop->budget = CORDI_LOOK;
+    loop->budget = LOOK;
     while ((next = next_ready(loop)) != NULL)
         run(loop, next);
 }
@@ -360,10 +364,13 @@ static void sleep_for(struct cordi_loop *loop, int64_t timeout)
 static void wait_for_work(struct cordi_loop *loop, int64_t longest)
 {
     int64_t timeout = longest;
-    if (!cordi_list_empty(&loop->ready))
+    bool ready = !cordi_list_empty(&loop->ready);
+    if (ready || !cordi_heap_empty(&loop->timers))
+        loop->clock = cordi_clock_now();
+    if (ready)
         timeout = 0;
     else if (!cordi_heap_empty(&loop->timers)) {
-        timeout = cordi_heap_next(&loop->timers) - cordi_clock_now();
+        timeout = cordi_heap_next(&loop->timers) - loop->clock;
         if (timeout < 0)
             timeout = 0;
     }
@@ -371,7 +378,6 @@ static void wait_for_work(struct cordi_loop *loop, int64_t longest)
         sleep_for(loop, timeout);
         loop->looked = 0;
     } else {
-        loop->clock = cordi_clock_now();
         if (!backend_is_due(loop))
             return;
         loop->backend->wait(loop, 0);

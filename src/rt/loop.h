@@ -1,7 +1,7 @@
 /* rt/loop.h - a loop: an OS thread that drives coroutines.
  *
  * A turn takes in what other threads sent, fires timers and resumes coroutines until none is ready or the scheduler has
- * something to do: after every CORDI_LOOK of them it is looked whether something was sent, and now and then, so that it
+ * something to do: after every 8 of them it is looked whether something was sent, and now and then, so that it
  * costs nothing that counts, what the clock says (see look_at_clock() in loop.c). So turns of short resumes are long,
  * and of long ones short. Between turns it looks at the backend, and sleeps when nothing is ready.
  * Coroutines of one loop hand over to each other directly; the scheduler itself runs on the thread's own stack and is
@@ -25,8 +25,6 @@
 #include "sys/stack.h"
 
 struct cordi_team;
-
-enum { CORDI_LOOK = 8, CORDI_STARTS = 16 };
 
 struct cordi_loop {
     struct cordi_list ready; /* coroutines that can go on, first come first served */

@@ -13,7 +13,7 @@
 #include "rt/wait.h"
 #include "sys/proc.h"
 
-_Thread_local struct cordi_section cordi_section;
+_Thread_local struct cordi_section cordi_section __attribute__((tls_model("initial-exec")));
 
 void cordi_section_finish(void)
 {
@@ -138,6 +138,7 @@ void cordi_wake(struct cord_task *task)
 void cordi_wake_list_end_section(struct cordi_list *claimed)
 {
     cordi_wait_wake_all(claimed);
+    cordi_section_end();
 }
 
 void cordi_wake_list(struct cordi_list *claimed)

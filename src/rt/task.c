@@ -21,7 +21,7 @@
 #include "sys/proc.h"
 #include "sys/shm.h"
 
-_Thread_local struct cordi_thread cordi_this_thread;
+_Thread_local struct cordi_thread cordi_this_thread __attribute__((tls_model("initial-exec")));
 enum { FOREIGN = CORD_SERIAL + 1 };            /* in numbers */
 static _Thread_local struct cord_task foreign; /* the block of a thread that cordage did not start */
 
@@ -151,16 +151,11 @@ void cordi_task_name_it(struct cord_task *task, const char *name)
         make_name(task, cordi_task_number(task->kind));
 }
 
-static size_t rounded(size_t size)
-{
-    return (size + 15) & ~(size_t)15;
-}
-
 /* Of kinds thread, process, serial: block, argument and result in one piece. */
 struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, size_t arg_size,
                                  const cord_task_options *options)
 {
-    size_t size = rounded(sizeof(struct cord_task)) + rounded(arg_size) + options->result_size;
+    size_t size = cordi_task_rounded(sizeof(struct cord_task)) + cordi_task_rounded(arg_size) + options->result_size;
     struct cord_task *task;
     void *block;
     if (options->result_size > UINT32_MAX || size < arg_size)
@@ -174,7 +169,7 @@ struct cord_task *cordi_task_new(cord_kind kind, cord_fn *fn, const void *arg, s
     cordi_task_init(task, kind);
     task->shared = kind == CORD_PROCESS;
     task->block = block;
-    cordi_task_load(task, fn, (char *)block + rounded(sizeof *task), arg, arg_size, options);
+    cordi_task_load(task, fn, (char *)block + cordi_task_rounded(sizeof *task), arg, arg_size, options);
     return task;
 }
 
@@ -311,7 +306,11 @@ void cordi_task_log_failure(const struct cord_task *task)
 
 void cordi_task_end(struct cord_task *task)
 {
-    cordi_task_end_here(task);
+    cordi_section_begin();
+    bool orphan = cordi_task_end_in_section(task);
+    cordi_section_end();
+    if (orphan)
+        cordi_task_log_failure(task);
 }
 
 static bool ended(const struct cord_task *task)

@@ -143,6 +143,12 @@ static inline uint32_t cordi_task_number(unsigned of) /* among those of its kind
 void cordi_task_init(struct cord_task *task, cord_kind kind);
 void cordi_task_name_it(struct cord_task *task, const char *name); /* or by its kind and number, with NULL */
 
+/* Of block, argument and result, which follow each other. */
+static inline size_t cordi_task_rounded(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
 /* A block that is to be used, for the first time or again. What it runs: the argument is copied to place, and behind it
  * is the room for the result. */
 static inline void cordi_task_load(struct cord_task *task, cord_fn *fn, void *place, const void *arg, size_t arg_size,
@@ -161,7 +167,7 @@ static inline void cordi_task_load(struct cord_task *task, cord_fn *fn, void *pl
     atomic_store_explicit(&task->references, 1, memory_order_relaxed);
     task->fn = fn;
     task->arg = arg_size > 0 ? place : (void *)(uintptr_t)arg;
-    task->result = (char *)place + ((arg_size + 15) & ~(size_t)15);
+    task->result = (char *)place + cordi_task_rounded(arg_size);
     task->result_size = (uint32_t)options->result_size;
     if (arg_size > 0)
         memcpy(task->arg, arg, arg_size);

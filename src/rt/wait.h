@@ -120,17 +120,16 @@ static inline void cordi_wait_wake(struct cord_task *task)
         cordi_thread_wake(task);
 }
 
-/* cordi_wake_list_end_section() */
+/* cordi_wake_list(), within a section */
 static inline void cordi_wait_wake_all(struct cordi_list *claimed)
 {
     struct cordi_list *item;
     while ((item = cordi_list_pop(claimed)) != NULL)
         cordi_wait_wake(CORDI_ITEM(item, struct cordi_waiter, link)->task);
-    cordi_section_end();
 }
 
-/* cordi_task_end() */
-static inline void cordi_task_end_here(struct cord_task *task)
+/* cordi_task_end(), within a section. True: nobody will ask how it ended, so a failure is the caller's to log. */
+static inline bool cordi_task_end_in_section(struct cord_task *task)
 {
     if (task->group != NULL)
         cordi_group_ended(task->group, task);
@@ -142,10 +141,8 @@ static inline void cordi_task_end_here(struct cord_task *task)
             cordi_list_remove(item); /* it is on its way out */
     }
     atomic_store_explicit(&task->end, CORDI_ENDED, memory_order_release); /* lets the bit go; nobody enters any more */
-    cordi_section_begin();
     cordi_wait_wake_all(&task->joiners);
-    if (orphan)
-        cordi_task_log_failure(task);
+    return orphan;
 }
 
 #endif
